@@ -1,0 +1,160 @@
+"""What may be asked of an account, and how it may be refused.
+
+A command is a value; it has been decoded, normalised and bounded at the edge. Amounts are minor units.
+
+Adding a command: 1. its Struct here; 2. its rule in `account.py` (`decide`, and `apply` if it makes a new type
+of entry); 3. the entry type in `journal/entry.py` with its flow; 4. a handler and its row in
+`service/routes.py`; 5. its place in the simulation's mix.
+"""
+
+from enum import StrEnum
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from journal.entry import Entry
+
+
+class RefusalCode(StrEnum):
+    """Words of the API's table of problems."""
+
+    INSUFFICIENT_CREDIT = "insufficient_credit"
+    SELLER_SUSPENDED = "seller_suspended"
+    NOT_FOUND = "not_found"
+    ALREADY_DECIDED = "already_decided"
+    NOT_PENDING = "not_pending"
+    REFUND_EXCEEDS_CHARGE = "refund_exceeds_charge"
+    LIMIT_IN_USE = "limit_in_use"
+    TOO_MANY_PENDING = "too_many_pending"
+    SECOND_ADMIN_NEEDED = "second_admin_needed"
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
+    VALIDATION_FAILED = "validation_failed"
+
+
+class Refusal(Struct, frozen=True):
+    """A command that is not done. It wrote nothing and used up no key."""
+
+    code: RefusalCode
+    detail: str
+    available: int | None = None
+    """With `insufficient_credit`: the available credit, minor units."""
+    field: str | None = None
+    """With `validation_failed`: the member of the body that is at fault."""
+
+
+class Caller(Struct, frozen=True):
+    """On whose behalf a command comes, and under which key."""
+
+    made_by: str | None
+    by_admin: bool
+    idempotency_key: str | None = None
+    request_hash: bytes | None = None
+    """16 bytes over the meaning of the request; present when the key is."""
+
+
+SYSTEM_CALLER = Caller(None, False)
+
+
+class Charge(Struct, frozen=True):
+    """Sell: at once, or hold the amount for a later capture when `expires_in_s` is given."""
+
+    caller: Caller
+    phone_number: str
+    amount: int
+    reference: str | None = None
+    metadata: str | None = None
+    """JSON object text."""
+    expires_in_s: int | None = None
+
+
+class Capture(Struct, frozen=True):
+    caller: Caller
+    charge_id: str
+    amount: int | None = None
+
+
+class Void(Struct, frozen=True):
+    caller: Caller
+    charge_id: str
+
+
+class Refund(Struct, frozen=True):
+    caller: Caller
+    charge_id: str
+    amount: int | None
+    reason: str
+
+
+class RequestCredit(Struct, frozen=True):
+    caller: Caller
+    amount: int
+    note: str | None = None
+
+
+class DecideCredit(Struct, frozen=True):
+    """An admin approves or rejects, or the seller cancels, a pending credit request."""
+
+    caller: Caller
+    request_id: str
+    decision: Literal["approve", "reject", "cancel"]
+    note: str | None = None
+
+
+class Adjust(Struct, frozen=True):
+    caller: Caller
+    amount: int
+    direction: Literal["credit", "debit"]
+    reason: str
+
+
+class ChangeAccount(Struct, frozen=True):
+    """Suspend or reinstate, and change the credit limit; None leaves as is. What is so already writes nothing."""
+
+    caller: Caller
+    is_suspended: bool | None = None
+    credit_limit: int | None = None
+
+
+class Open(Struct, frozen=True):
+    """The first command of every account, given by the directory for a seller whose journal is empty."""
+
+    currency: str
+    caller: Caller = SYSTEM_CALLER
+
+
+class Settle(Struct, frozen=True):
+    """Changes nothing but what time has changed: holds that have expired are given back. Answers an `AccountView`."""
+
+    caller: Caller = SYSTEM_CALLER
+
+
+Command: TypeAlias = (
+    Charge | Capture | Void | Refund | RequestCredit | DecideCredit | Adjust | ChangeAccount | Open | Settle
+)
+
+
+class AccountView(Struct, frozen=True):
+    """An account as its journal shows it: everything up to `seq` is durable."""
+
+    seller_id: str
+    currency: str
+    is_suspended: bool
+    credit_limit: int
+    available: int
+    held: int
+    seq: int
+    at_us: int
+
+
+class Done(Struct, frozen=True):
+    """A command whose entry is durable. The answer to the request is a function of this alone."""
+
+    entry: Entry
+    position: int
+    currency: str
+    opening: Entry | None = None
+    """For an entry that continues a charge: the entry that opened it."""
+    is_replay: bool = False
+
+
+Outcome: TypeAlias = Done | AccountView | Refusal
