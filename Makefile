@@ -1,0 +1,70 @@
+# Two commands matter: `make run` serves the shop, `make test` checks everything. Both need Python 3.11 or
+# later and make, and make their own .venv from the lock files; nothing is installed outside this folder.
+
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(firstword $(shell command -v python3.11 python3 python))
+VENV := .venv
+BIN := $(VENV)/bin
+# Wheels only: a source distribution would run its own build, which no hash pins.
+PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install
+FROM_LOCK := $(PIP_INSTALL) --require-hashes --only-binary :all:
+# The lock must not depend on how pip happens to be set up on the machine that makes it.
+COMPILE := env -u PIP_INDEX_URL -u PIP_EXTRA_INDEX_URL -u PIP_FIND_LINKS PIP_CONFIG_FILE=/dev/null \
+	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options --newline lf
+
+ARGS ?=
+
+.PHONY: help run test format scenario lock clean
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+run: $(VENV)/.runtime ## install what is needed into .venv and serve; options: make run ARGS="--port 9000"
+	@exec $(BIN)/charge-shop serve $(ARGS)
+
+test: $(VENV)/.dev ## check everything: format, lint, types, import contracts, tests; one file: make test ARGS=tests/actors
+	@set -e; step() { echo "== $$*"; "$$@"; }; \
+	step $(BIN)/ruff format --check --quiet . ; \
+	step $(BIN)/ruff check --quiet . ; \
+	step $(BIN)/mypy ; \
+	step $(BIN)/lint-imports ; \
+	step $(BIN)/python -m pytest $(ARGS)
+
+format: $(VENV)/.dev ## rewrite the code in the project's format and mend what lint can mend
+	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
+
+scenario: $(VENV)/.dev ## play the sale of 21,000 charges over HTTP and check every answer against the journal
+	@exec $(BIN)/python -m loadtest $(ARGS)
+
+lock: $(VENV)/.dev ## pin the newest allowed version of every dependency, with hashes
+	$(COMPILE) --upgrade --build-deps-for=editable --output-file requirements.lock pyproject.toml
+	$(COMPILE) --upgrade --extra dev --build-deps-for=editable --constraint requirements.lock \
+		--output-file requirements-dev.lock pyproject.toml
+
+clean: ## remove .venv and what the tools cached (never the data)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info build dist
+
+# --- the virtual environment: made once, and again when what it is made from changes ---------------------------
+
+$(VENV)/.made:
+	@$(if $(PYTHON),,$(error Python 3.11 or later is needed, and no python3 was found))\
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or later is needed, {sys.executable} is {sys.version.split()[0]}: make PYTHON=...")'
+	@echo "making $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+# The project itself is installed last, without build isolation: its build tool comes pinned from the lock.
+$(VENV)/.runtime: $(VENV)/.made requirements.lock pyproject.toml
+	@echo "installing what requirements.lock pins into $(VENV)"
+	@$(FROM_LOCK) -r requirements.lock
+	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
+	@echo "installing what requirements-dev.lock pins into $(VENV)"
+	@$(FROM_LOCK) -r requirements-dev.lock
+	@touch $@

@@ -1,0 +1,1 @@
+"""Plays load over HTTP and checks every answer against the journal."""

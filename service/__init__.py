@@ -1,0 +1,1 @@
+"""HTTP: decode, authenticate, ask the actor, encode; and the composition of the whole."""
