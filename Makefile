@@ -8,9 +8,9 @@ SHELL := /bin/bash
 PYTHON ?= $(firstword $(shell command -v python3.11 python3 python))
 VENV := .venv
 BIN := $(VENV)/bin
-# Wheels only: a source distribution would run its own build, which no hash pins.
-PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install
-FROM_LOCK := $(PIP_INSTALL) --require-hashes --only-binary :all:
+# Wheels, but for the one package that publishes none; what is built here is built with the pinned build tool.
+PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check -qq install --no-build-isolation
+FROM_LOCK := $(PIP_INSTALL) --require-hashes --only-binary :all: --no-binary aiohttp-apispec
 # The lock must not depend on how pip happens to be set up on the machine that makes it.
 COMPILE := env -u PIP_INDEX_URL -u PIP_EXTRA_INDEX_URL -u PIP_FIND_LINKS PIP_CONFIG_FILE=/dev/null \
 	CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
@@ -41,9 +41,11 @@ scenario: $(VENV)/.dev ## play the sale of 21,000 charges over HTTP and check ev
 	@exec $(BIN)/python -m loadtest $(ARGS)
 
 lock: $(VENV)/.dev ## pin the newest allowed version of every dependency, with hashes
-	$(COMPILE) --upgrade --build-deps-for=editable --output-file requirements.lock pyproject.toml
-	$(COMPILE) --upgrade --extra dev --build-deps-for=editable --constraint requirements.lock \
+	$(COMPILE) --upgrade --only-build-deps --build-deps-for=editable --output-file requirements-build.lock pyproject.toml
+	$(COMPILE) --upgrade --output-file requirements.lock pyproject.toml
+	$(COMPILE) --upgrade --extra dev --constraint requirements-build.lock --constraint requirements.lock \
 		--output-file requirements-dev.lock pyproject.toml
+	rm -rf build
 
 clean: ## remove .venv and what the tools cached (never the data)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info build dist
@@ -57,11 +59,12 @@ $(VENV)/.made:
 	@$(PYTHON) -m venv --clear $(VENV)
 	@touch $@
 
-# The project itself is installed last, without build isolation: its build tool comes pinned from the lock.
-$(VENV)/.runtime: $(VENV)/.made requirements.lock pyproject.toml
+# The build tool first, pinned like everything else: nothing below fetches another one.
+$(VENV)/.runtime: $(VENV)/.made requirements-build.lock requirements.lock pyproject.toml
 	@echo "installing what requirements.lock pins into $(VENV)"
+	@$(FROM_LOCK) -r requirements-build.lock
 	@$(FROM_LOCK) -r requirements.lock
-	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@$(PIP_INSTALL) --no-deps --editable .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
