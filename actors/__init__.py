@@ -1,1 +1,1 @@
-"""Rules and order: what may happen to an account, and the actor that lets one thing happen at a time."""
+"""Rules and order: what may happen to a seller's account, and the actor that lets it happen one at a time."""

@@ -12,6 +12,8 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from journal.entry import Entry, EntryType
+
 
 class ChargeStatus(StrEnum):
     COMPLETED = "completed"
@@ -76,3 +78,13 @@ class CreditRequestRow(Struct, frozen=True):
 
 
 Row: TypeAlias = AccountRow | ChargeRow | CreditRequestRow
+
+def unwritten_charge(opening: Entry) -> ChargeRow | None:
+    """The state of a charge that has no row: completed at once, or declined; None when the entry opens no charge."""
+    if opening.type is EntryType.CHARGE:
+        status, amount = ChargeStatus.COMPLETED, -opening.amount
+    elif opening.type is EntryType.DECLINED:
+        status, amount = ChargeStatus.FAILED, 0
+    else:
+        return None
+    return ChargeRow(opening.seller_id, opening.seq, opening.id, status, amount, 0, None, opening.seq)

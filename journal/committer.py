@@ -1,0 +1,322 @@
+"""Group commit: one statement and one COMMIT for everything that was submitted while the last one was under way.
+
+What holds:
+    one flush is in flight at a time, and positions count 1, 2, 3 ... without a gap;
+    a submission is told `committed` only after the COMMIT that holds its entries has returned;
+    submissions are answered in the order in which they came, each exactly once: committed, failed, or
+    withdrawn to be decided again;
+    when the outcome of a flush is unknown nothing is sent again: the epoch is raised first, which the
+    unresolved flush cannot outlive, and then the journal is asked what happened.
+
+It must not decide anything about accounts, and never puts a time limit on a flush: cancelling one would
+leave its outcome open. The store's watchdog ends a connection that hangs instead.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol, TypeVar
+
+from msgspec import Struct
+
+from journal.entry import Entry
+from journal.projections import Row
+from journal.store import (
+    Batch,
+    EpochLost,
+    FlushRefused,
+    JournalFault,
+    JournalUnavailable,
+    KnownKey,
+    Lease,
+    NotApplied,
+    OutcomeUnknown,
+    Store,
+)
+
+
+T = TypeVar("T")
+
+
+class Submission:
+    """Entries to write together and the one who waits for them. Without entries it waits for what is ahead of it."""
+
+    __slots__ = ("entries", "rows", "seller_id")
+
+    def __init__(self, seller_id: str, entries: tuple[Entry, ...], rows: tuple[Row, ...]) -> None:
+        self.seller_id = seller_id
+        self.entries = entries
+        self.rows = rows
+
+    def committed(self, last_position: int) -> None:
+        """All is durable; the last of the entries stands at `last_position`. Must not raise."""
+        raise NotImplementedError
+
+    def failed(self, fault: JournalFault) -> None:
+        """Not durable, or not known to be. Must not raise."""
+        raise NotImplementedError
+
+
+class UsedKey(Struct, frozen=True):
+    """An idempotency key that an entry of the journal has: the one numbered `seq`, of the same seller."""
+
+    by_admin: bool
+    idempotency_key: str
+    seq: int
+
+
+class Observer(Protocol):
+    """Who must know what became of speculative state. All calls are synchronous and must not raise."""
+
+    def keys_used(self, seller_id: str, keys: list[UsedKey], submissions: list[Submission]) -> None:
+        """The journal has these keys already. All that was submitted of this seller was withdrawn: its account
+        must be loaded afresh, then these be decided again in this order."""
+
+    def in_doubt(self, sellers: Iterable[str] | None) -> None:
+        """Entries of these sellers did not become durable: what was built on them must be dropped. None: all sellers."""
+
+
+class CommitterSettings(Struct, frozen=True):
+    batch_entries_max: int = 4_000
+    outcome_timeout_s: float = 10.0
+    """How long the waiters of an unresolved flush are kept before they are told that the outcome is unknown."""
+    retry_delay_s: float = 0.1
+    retry_delay_max_s: float = 1.0
+
+
+class Committer:
+    """Owns the pending submissions of one cell while it holds the lease. Run `run()` as a task and see it end."""
+
+    def __init__(
+        self,
+        store: Store,
+        lease: Lease,
+        lease_ttl_s: float,
+        observer: Observer,
+        settings: CommitterSettings,
+        on_flush: Callable[[int, float], None],
+    ) -> None:
+        self._store = store
+        self._lease = lease
+        self._lease_ttl_s = lease_ttl_s
+        self._observer = observer
+        self._settings = settings
+        self._on_flush = on_flush
+        self._pending: deque[Submission] = deque()
+        self._in_flight: list[Submission] = []
+        self._idle: asyncio.Future[None] | None = None
+        self._is_stopping = False
+        self.is_recovering = False
+        """A flush is unresolved, or the database is away: nothing may be submitted."""
+
+    @property
+    def epoch(self) -> int:
+        return self._lease.epoch
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._pending and not self._in_flight
+
+    def submit(self, submission: Submission) -> None:
+        """Plain and synchronous: called in the same step that decided and applied the entries."""
+        assert not self.is_recovering
+        self._pending.append(submission)
+        self._wake()
+
+    def stop(self) -> None:
+        """Lets `run` end after the flush that is under way."""
+        self._is_stopping = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
+
+    async def run(self) -> None:
+        """Flushes until `stop`, or raises `EpochLost`. Not to be cancelled: that would leave a flush unresolved."""
+        fault: JournalFault = OutcomeUnknown("the journal was stopped")
+        try:
+            while not self._is_stopping:
+                if not self._pending:
+                    self._idle = asyncio.get_running_loop().create_future()
+                    await self._idle
+                    self._idle = None
+                    continue
+                self._in_flight = self._take()
+                await self._commit()
+                self._in_flight = []
+        except EpochLost:
+            fault = NotApplied("another instance has taken over")
+            raise
+        finally:
+            self._give_up(fault)
+
+    def _take(self) -> list[Submission]:
+        """The next batch: in order, up to the bound on entries but at least one submission."""
+        taken: list[Submission] = []
+        entries = 0
+        pending = self._pending
+        while pending and (not taken or entries + len(pending[0].entries) <= self._settings.batch_entries_max):
+            submission = pending.popleft()
+            taken.append(submission)
+            entries += len(submission.entries)
+        return taken
+
+    async def _commit(self) -> None:
+        """Brings the batch in flight to its end, whatever it is."""
+        while any(submission.entries for submission in self._in_flight):
+            try:
+                known = await self._flush(self._in_flight)
+            except FlushRefused:
+                await self._commit_by_seller()
+                return
+            except (OutcomeUnknown, JournalUnavailable) as fault:
+                await self._resolve(fault)
+                return
+            if not known:
+                break
+            self._withdraw(known)
+        self._acknowledge(self._in_flight)
+
+    async def _flush(self, submissions: list[Submission]) -> list[KnownKey]:
+        entries = [entry for submission in submissions for entry in submission.entries]
+        if not entries:
+            return []
+        # Each row carries the whole state, so the last one of a charge or request is the one to keep.
+        rows = {
+            (type(row), row.seller_id, getattr(row, "seq", 0)): row
+            for submission in submissions
+            for row in submission.rows
+        }
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        batch = Batch(self._lease.last_position + 1, entries, list(rows.values()))
+        known = await self._store.flush(self._lease.epoch, batch)
+        self._on_flush(len(entries), loop.time() - started)
+        return known
+
+    def _acknowledge(self, submissions: list[Submission]) -> None:
+        position = self._lease.last_position
+        for submission in submissions:
+            position += len(submission.entries)
+            submission.committed(position)
+        self._lease = Lease(self._lease.epoch, position)
+
+    def _withdraw(self, known: list[KnownKey]) -> None:
+        """Takes the sellers with known keys out of the batch and the queue; the others' batch is sent again at once."""
+        entries = [entry for submission in self._in_flight for entry in submission.entries]
+        used: dict[str, list[UsedKey]] = {}
+        for each in known:
+            entry = entries[each.index]
+            assert entry.idempotency_key is not None
+            used.setdefault(entry.seller_id, []).append(UsedKey(entry.by_admin, entry.idempotency_key, each.seq))
+        withdrawn: dict[str, list[Submission]] = {seller_id: [] for seller_id in used}
+        kept: list[Submission] = []
+        still_pending: deque[Submission] = deque()
+        for submission in self._in_flight:
+            withdrawn.get(submission.seller_id, kept).append(submission)
+        for submission in self._pending:
+            withdrawn.get(submission.seller_id, still_pending).append(submission)
+        self._in_flight, self._pending = kept, still_pending
+        for seller_id, submissions in withdrawn.items():
+            self._observer.keys_used(seller_id, used[seller_id], submissions)
+
+    async def _commit_by_seller(self) -> None:
+        """The database refused something in the batch: send each seller's part alone, so that only its own suffers."""
+        parts: dict[str, list[Submission]] = {}
+        for submission in self._in_flight:
+            parts.setdefault(submission.seller_id, []).append(submission)
+        remaining = list(parts.values())
+        while remaining:
+            self._in_flight = remaining.pop(0)
+            try:
+                known = await self._flush(self._in_flight)
+            except FlushRefused as fault:
+                self._fail_seller(fault)
+                continue
+            except (OutcomeUnknown, JournalUnavailable, EpochLost) as fault:
+                # What was not sent yet certainly did not happen: it goes back to the head of the queue, to be failed.
+                self._pending.extendleft(reversed([each for part in remaining for each in part]))
+                if isinstance(fault, EpochLost):
+                    raise
+                await self._resolve(fault)
+                return
+            if known:
+                self._withdraw(known)
+                remaining.insert(0, self._in_flight)
+                continue
+            self._acknowledge(self._in_flight)
+
+    def _fail_seller(self, fault: FlushRefused) -> None:
+        """The batch in flight is of one seller: it fails, and so does all that was decided after it."""
+        seller_id = self._in_flight[0].seller_id
+        doomed = self._in_flight + [each for each in self._pending if each.seller_id == seller_id]
+        self._pending = deque(each for each in self._pending if each.seller_id != seller_id)
+        self._observer.in_doubt([seller_id])
+        refused = NotApplied(str(fault))
+        refused.__cause__ = fault
+        for submission in doomed:
+            submission.failed(refused)
+
+    async def _resolve(self, fault: OutcomeUnknown | JournalUnavailable) -> None:
+        """Finds out what became of the batch in flight, and gets the journal back into service."""
+        self.is_recovering = True
+        unsent, self._pending = self._pending, deque()
+        doubtful = self._in_flight
+        self._observer.in_doubt({each.seller_id for each in (*doubtful, *unsent)})
+        for submission in unsent:
+            submission.failed(NotApplied("the journal became unavailable"))
+        if isinstance(fault, JournalUnavailable):
+            for submission in doubtful:
+                submission.failed(NotApplied("the journal is unavailable"))
+            doubtful = self._in_flight = []
+
+        give_up = asyncio.get_running_loop().call_later(self._settings.outcome_timeout_s, self._fail_doubtful)
+        try:
+            raised = await self._persist(
+                lambda: self._store.raise_epoch(self._lease.epoch, self._lease_ttl_s)
+            )
+            witness = next((entry for submission in doubtful for entry in submission.entries), None)
+            is_present = False
+            if witness is not None:
+                is_present = await self._persist(lambda: self._store.contains(witness))
+        finally:
+            give_up.cancel()
+        # The batch is one statement: the fate of one entry is the fate of all.
+        if is_present:
+            self._acknowledge(self._in_flight)
+        else:
+            for submission in self._in_flight:
+                submission.failed(NotApplied("the journal lost its connection before the command was written"))
+        self._in_flight = []
+        if raised is None:
+            raise EpochLost
+        self._lease = raised
+        self.is_recovering = False
+
+    def _fail_doubtful(self) -> None:
+        """The waiters have waited long enough; the resolution goes on without them."""
+        doubtful, self._in_flight = self._in_flight, []
+        for submission in doubtful:
+            submission.failed(OutcomeUnknown("the journal does not answer"))
+
+    async def _persist(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Tries until the database answers."""
+        delay_s = self._settings.retry_delay_s
+        while True:
+            try:
+                return await attempt()
+            except JournalUnavailable:
+                await asyncio.sleep(delay_s)
+                delay_s = min(2 * delay_s, self._settings.retry_delay_max_s)
+
+    def _give_up(self, fault: JournalFault) -> None:
+        """The end of leadership: what is in flight has the fate that `fault` tells, what is pending was never sent."""
+        in_flight, pending = self._in_flight, self._pending
+        self._in_flight, self._pending = [], deque()
+        self.is_recovering = True
+        self._observer.in_doubt({each.seller_id for each in (*in_flight, *pending)})
+        for submission in in_flight:
+            submission.failed(fault)
+        for submission in pending:
+            submission.failed(NotApplied("the journal was given up"))

@@ -1,0 +1,196 @@
+"""The journal of one cell: who may write, and the committer that writes while it may.
+
+    standby --- lease acquired ---> leading --- epoch lost ---> standby
+                                    leading --- stop() -------> stopped (lease given back)
+
+There is one writer per cell. The lease is a row with an epoch; every flush proves the epoch in its own
+statement, so a former writer that wakes up late writes nothing. Reading from memory needs an unexpired lease
+too: its deadline is counted on the clock that goes on while the machine sleeps, from *before* the renewal was
+sent, so it ends here before it ends in the database.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from enum import StrEnum
+
+from msgspec import Struct
+
+from journal.committer import Committer, CommitterSettings, Observer, Submission
+from journal.store import EpochLost, JournalFault, JournalUnavailable, Lease, Store
+
+
+class Standby(JournalFault):
+    """Another instance holds the lease of this cell, or none does yet."""
+
+
+class JournalState(StrEnum):
+    STANDBY = "standby"
+    LEADING = "leading"
+    STOPPED = "stopped"
+
+
+class JournalSettings(Struct, frozen=True):
+    owner: str
+    """Unique to this run of the process, so that a reply that was lost cannot make it mistake its own lease."""
+    lease_ttl_s: float = 5.0
+    is_former_owner_dead: bool = False
+    """Known for the embedded server, whose data directory only one process can hold: no need to wait."""
+    committer: CommitterSettings = CommitterSettings()
+
+
+def boot_time_s() -> float:
+    """Seconds on a clock that only goes forward, also while the machine is suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Journal:
+    """Composes lease and committer over a store. Run `run()` as a task and see it end."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: JournalSettings,
+        observer: Observer,
+        *,
+        clock_s: Callable[[], float] = boot_time_s,
+        on_flush: Callable[[int, float], None] = lambda entries, seconds: None,
+        on_state: Callable[[JournalState], None] = lambda state: None,
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._observer = observer
+        self._clock_s = clock_s
+        self._on_flush = on_flush
+        self._on_state = on_state
+        self._committer: Committer | None = None
+        self._deadline_s = 0.0
+        self._stopping = asyncio.Event()
+        self.state = JournalState.STANDBY
+
+    # --- asked by the actors, all synchronous ---
+
+    def check_writable(self) -> None:
+        """Raises what stands against submitting now: `Standby` or `JournalUnavailable`."""
+        if self._committer is None:
+            raise Standby("this instance does not hold the lease")
+        if self._committer.is_recovering:
+            raise JournalUnavailable("the journal is recovering")
+
+    def check_readable(self) -> None:
+        """Raises unless what is in memory is certainly the newest: the lease must not have run out."""
+        self.check_writable()
+        if self._clock_s() >= self._deadline_s:
+            raise JournalUnavailable("the lease could not be renewed")
+
+    def submit(self, submission: Submission) -> None:
+        """Only after `check_writable`, in the same synchronous step."""
+        assert self._committer is not None
+        self._committer.submit(submission)
+
+    @property
+    def is_ready(self) -> bool:
+        try:
+            self.check_readable()
+        except JournalFault:
+            return False
+        return True
+
+    @property
+    def epoch(self) -> int | None:
+        return None if self._committer is None else self._committer.epoch
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing that was submitted is still on its way."""
+        return self._committer is None or self._committer.is_empty
+
+    # --- life ---
+
+    def stop(self) -> None:
+        """Asks `run` to finish the flush under way, give the lease back, and return."""
+        self._stopping.set()
+        if self._committer is not None:
+            self._committer.stop()
+
+    async def run(self) -> None:
+        is_former_owner_dead = self._settings.is_former_owner_dead
+        while not self._stopping.is_set():
+            started_s = self._clock_s()
+            lease = await self._try_acquire(is_former_owner_dead)
+            if lease is None:
+                await self._pause(self._settings.lease_ttl_s / 10)
+                continue
+            # Only the first time: whoever took the lease from us later is alive.
+            is_former_owner_dead = False
+            self._deadline_s = started_s + self._settings.lease_ttl_s
+            await self._lead(lease)
+        self._set_state(JournalState.STOPPED)
+
+    async def _try_acquire(self, is_former_owner_dead: bool) -> Lease | None:
+        try:
+            return await self._store.acquire(
+                self._settings.owner, self._settings.lease_ttl_s, is_former_owner_dead=is_former_owner_dead
+            )
+        except JournalUnavailable:
+            return None
+
+    async def _lead(self, lease: Lease) -> None:
+        """Writes until the epoch is lost or `stop`."""
+        committer = Committer(
+            self._store,
+            lease,
+            self._settings.lease_ttl_s,
+            self._observer,
+            self._settings.committer,
+            self._on_flush,
+        )
+        self._committer = committer
+        self._set_state(JournalState.LEADING)
+        renewals = asyncio.create_task(self._renew(committer))
+        try:
+            await committer.run()
+        except EpochLost:
+            pass
+        finally:
+            self._committer = None
+            renewals.cancel()
+            await asyncio.gather(renewals, return_exceptions=True)
+            self._observer.in_doubt(None)
+            self._set_state(JournalState.STANDBY)
+        if self._stopping.is_set():
+            await self._release(committer.epoch)
+
+    async def _renew(self, committer: Committer) -> None:
+        """Keeps the lease alive. Once it is somebody else's the committer is told to end."""
+        while True:
+            await self._pause(self._settings.lease_ttl_s / 5)
+            started_s = self._clock_s()
+            try:
+                is_ours = await self._store.renew(committer.epoch, self._settings.lease_ttl_s)
+            except JournalUnavailable:
+                continue
+            if is_ours:
+                self._deadline_s = max(self._deadline_s, started_s + self._settings.lease_ttl_s)
+            elif not committer.is_recovering:
+                committer.stop()
+                return
+
+    async def _release(self, epoch: int) -> None:
+        try:
+            await self._store.release(epoch)
+        except JournalUnavailable:
+            pass  # It lapses by itself.
+
+    async def _pause(self, seconds: float) -> None:
+        """Sleeps, but not past `stop`."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            pass
+
+    def _set_state(self, state: JournalState) -> None:
+        if state is not self.state:
+            self.state = state
+            self._on_state(state)

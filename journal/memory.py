@@ -1,0 +1,180 @@
+"""A store in memory: the model of what Postgres promises, for simulations and for tests of the rules above it.
+
+One `MemoryDatabase` may be shared by several `MemoryStore`s, as one database is by several instances.
+"""
+
+from collections.abc import Callable
+
+from journal.entry import Entry
+from journal.ids import seq_of
+from journal.projections import (
+    AccountRow,
+    ChargeRow,
+    ChargeStatus,
+    CreditRequestRow,
+    CreditRequestStatus,
+    unwritten_charge,
+)
+from journal.store import Batch, EpochLost, FlushRefused, KnownKey, Lease, Recorded, Snapshot
+
+
+class MemoryDatabase:
+    """The tables of one cell."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self.owner: str | None = None
+        self.expires_at_s = float("-inf")
+        self.entries: dict[str, list[Entry]] = {}
+        self.positions: dict[tuple[str, int], int] = {}
+        self.keys: dict[tuple[str, bool, str], int] = {}
+        self.accounts: dict[str, AccountRow] = {}
+        self.charges: dict[tuple[str, int], ChargeRow] = {}
+        self.requests: dict[tuple[str, int], CreditRequestRow] = {}
+
+    @property
+    def last_position(self) -> int:
+        return len(self.positions)
+
+    def write(self, epoch: int, batch: Batch) -> list[KnownKey]:
+        """The flush statement: all or nothing, and nothing with another epoch or with known keys."""
+        if epoch != self.epoch:
+            raise EpochLost
+        known = []
+        for index, entry in enumerate(batch.entries):
+            seq = self.keys.get((entry.seller_id, entry.by_admin, entry.idempotency_key or ""))
+            if seq is not None:
+                known.append(KnownKey(index, seq))
+        if known:
+            return known
+        self._check(batch)
+        for position, entry in enumerate(batch.entries, batch.first_position):
+            self.entries.setdefault(entry.seller_id, []).append(entry)
+            self.positions[entry.seller_id, entry.seq] = position
+            if entry.idempotency_key is not None:
+                self.keys[entry.seller_id, entry.by_admin, entry.idempotency_key] = entry.seq
+        for row in batch.rows:
+            match row:
+                case AccountRow():
+                    self.accounts[row.seller_id] = row
+                case ChargeRow():
+                    self.charges[row.seller_id, row.seq] = row
+                case CreditRequestRow():
+                    self.requests[row.seller_id, row.seq] = row
+        return []
+
+    def _check(self, batch: Batch) -> None:
+        """The constraints of the table."""
+        if batch.first_position != self.last_position + 1:
+            raise FlushRefused(f"position {batch.first_position} after {self.last_position}")
+        lengths: dict[str, int] = {}
+        keys: set[tuple[str, bool, str]] = set()
+        for entry in batch.entries:
+            seq = lengths.get(entry.seller_id, len(self.entries.get(entry.seller_id, ()))) + 1
+            if entry.seq != seq:
+                raise FlushRefused(f"seq {entry.seq} of {entry.seller_id} where {seq} is next")
+            if entry.available_after + entry.credit_limit < 0 or entry.held_after < 0:
+                raise FlushRefused(f"the floor is passed: {entry}")
+            lengths[entry.seller_id] = seq
+            if entry.idempotency_key is not None:
+                key = (entry.seller_id, entry.by_admin, entry.idempotency_key)
+                if key in keys:
+                    raise FlushRefused(f"the key {key} stands twice")
+                keys.add(key)
+
+
+class MemoryStore:
+    """A connection to a `MemoryDatabase`; implements `journal.store.Store`."""
+
+    def __init__(self, database: MemoryDatabase, clock_s: Callable[[], float]) -> None:
+        self._database = database
+        self._clock_s = clock_s
+        self._owner: str | None = None
+
+    async def acquire(self, owner: str, ttl_s: float, *, is_former_owner_dead: bool) -> Lease | None:
+        database = self._database
+        if database.expires_at_s > self._clock_s() and not is_former_owner_dead and database.owner != owner:
+            return None
+        self._owner = database.owner = owner
+        database.epoch += 1
+        database.expires_at_s = self._clock_s() + ttl_s
+        return Lease(database.epoch, database.last_position)
+
+    async def renew(self, epoch: int, ttl_s: float) -> bool:
+        if self._database.owner != self._owner:
+            return False
+        self._database.expires_at_s = self._clock_s() + ttl_s
+        return True
+
+    async def release(self, epoch: int) -> None:
+        if self._database.owner == self._owner:
+            self._database.expires_at_s = float("-inf")
+
+    async def raise_epoch(self, epoch: int, ttl_s: float) -> Lease | None:
+        database = self._database
+        if database.owner != self._owner:
+            return None
+        database.epoch += 1
+        database.expires_at_s = self._clock_s() + ttl_s
+        return Lease(database.epoch, database.last_position)
+
+    async def flush(self, epoch: int, batch: Batch) -> list[KnownKey]:
+        return self._database.write(epoch, batch)
+
+    async def contains(self, entry: Entry) -> bool:
+        entries = self._database.entries.get(entry.seller_id, [])
+        return len(entries) >= entry.seq and entries[entry.seq - 1] == entry
+
+    async def load(self, seller_id: str) -> Snapshot | None:
+        database = self._database
+        entries = database.entries.get(seller_id)
+        if not entries:
+            return None
+        return Snapshot(
+            account=database.accounts[seller_id],
+            last=entries[-1],
+            holds=[
+                (row, entries[row.seq - 1])
+                for row in database.charges.values()
+                if row.seller_id == seller_id and row.status is ChargeStatus.PENDING
+            ],
+            requests=[
+                (row, entries[row.seq - 1])
+                for row in database.requests.values()
+                if row.seller_id == seller_id and row.status is CreditRequestStatus.PENDING
+            ],
+        )
+
+    async def load_charge(self, seller_id: str, charge_id: str) -> tuple[ChargeRow, Entry] | None:
+        opening = self._entry(seller_id, charge_id)
+        if opening is None:
+            return None
+        row = self._database.charges.get((seller_id, opening.seq)) or unwritten_charge(opening)
+        return None if row is None else (row, opening)
+
+    async def load_request(self, seller_id: str, request_id: str) -> tuple[CreditRequestRow, Entry] | None:
+        opening = self._entry(seller_id, request_id)
+        row = opening and self._database.requests.get((seller_id, opening.seq))
+        return (row, opening) if row and opening else None
+
+    async def recorded(self, seller_id: str, seq: int) -> Recorded | None:
+        entries = self._database.entries.get(seller_id, [])
+        if not 1 <= seq <= len(entries):
+            return None
+        entry = entries[seq - 1]
+        opening = self._entry(seller_id, entry.subject_id) if entry.subject_id else None
+        return Recorded(entry, self._database.positions[seller_id, seq], opening)
+
+    async def sellers_with_expired_holds(self, now_us: int, limit: int) -> list[str]:
+        due = {
+            row.seller_id: None
+            for row in self._database.charges.values()
+            if row.status is ChargeStatus.PENDING and (row.expires_at_us or 0) <= now_us
+        }
+        return list(due)[:limit]
+
+    def _entry(self, seller_id: str, entry_id: str) -> Entry | None:
+        seq = seq_of(entry_id)
+        entries = self._database.entries.get(seller_id, [])
+        entry = entries[seq - 1] if 1 <= seq <= len(entries) else None
+        return entry if entry is not None and entry.id == entry_id else None

@@ -1,0 +1,117 @@
+"""What the journal needs of a store, and the named ways in which a store may fail.
+
+Two implementations keep this promise and pass the same contract tests: `journal.postgres.PostgresStore`, and
+`journal.memory.MemoryStore`, the model that simulations run on.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from journal.entry import Entry
+from journal.projections import AccountRow, ChargeRow, CreditRequestRow, Row
+
+
+class JournalFault(Exception):
+    """Base of all faults of the journal."""
+
+
+class JournalUnavailable(JournalFault):
+    """The database cannot be reached now. Nothing was written; try again."""
+
+
+class NotApplied(JournalFault):
+    """The command certainly did not happen. Try again."""
+
+
+class OutcomeUnknown(JournalFault):
+    """The command may or may not have happened. Ask again with the same idempotency key."""
+
+
+class EpochLost(JournalFault):
+    """Another instance has raised the epoch: this one is no writer any more. Nothing was written."""
+
+
+class FlushRefused(JournalFault):
+    """The database refused the statement and rolled it back: a value it does not take, or no room. Nothing was written."""
+
+
+class Lease(Struct, frozen=True):
+    """The right to write, held until its time is over or the epoch is raised."""
+
+    epoch: int
+    last_position: int
+
+
+class Batch(Struct, frozen=True):
+    """What one flush writes: entries with positions `first_position`, +1, ..., and the rows they changed."""
+
+    first_position: int
+    entries: Sequence[Entry]
+    rows: Sequence[Row]
+
+
+class KnownKey(Struct, frozen=True):
+    """An entry of the batch whose idempotency key the journal has already, and so nothing was written."""
+
+    index: int
+    seq: int
+    """Of the entry in the journal that has the key."""
+
+
+class Recorded(Struct, frozen=True):
+    """An entry of the journal with its position, and with the entry that opened its charge or request, if any."""
+
+    entry: Entry
+    position: int
+    opening: Entry | None
+
+
+class Snapshot(Struct, frozen=True):
+    """A seller's account as of its last entry."""
+
+    account: AccountRow
+    last: Entry
+    holds: list[tuple[ChargeRow, Entry]]
+    requests: list[tuple[CreditRequestRow, Entry]]
+
+
+class Store(Protocol):
+    """All methods may raise `JournalUnavailable`, unless they say more."""
+
+    async def acquire(self, owner: str, ttl_s: float, *, is_former_owner_dead: bool) -> Lease | None:
+        """Raises the epoch and takes the lease if it has lapsed (or its owner is known to be dead); else None."""
+
+    async def renew(self, epoch: int, ttl_s: float) -> bool:
+        """Prolongs the lease from now; False when the epoch is not ours any more."""
+
+    async def release(self, epoch: int) -> None:
+        """Gives the lease back, so that a standby need not wait for its end."""
+
+    async def raise_epoch(self, epoch: int, ttl_s: float) -> Lease | None:
+        """After a flush with unknown outcome: waits for the flush to be over, whichever way, and makes it
+        impossible that it happens later. None when the lease is somebody else's: then that is certain too."""
+
+    async def flush(self, epoch: int, batch: Batch) -> list[KnownKey]:
+        """Writes the whole batch durably, or nothing; a non-empty answer means nothing.
+
+        Raises EpochLost and FlushRefused (nothing was written), and OutcomeUnknown."""
+
+    async def contains(self, entry: Entry) -> bool:
+        """Whether exactly this entry is in the journal."""
+
+    async def load(self, seller_id: str) -> Snapshot | None:
+        """None for a seller without entries."""
+
+    async def load_charge(self, seller_id: str, charge_id: str) -> tuple[ChargeRow, Entry] | None:
+        """A charge of the seller in any status, with the entry that opened it."""
+
+    async def load_request(self, seller_id: str, request_id: str) -> tuple[CreditRequestRow, Entry] | None:
+        """A credit request of the seller in any status, with the entry that opened it."""
+
+    async def recorded(self, seller_id: str, seq: int) -> Recorded | None:
+        """One entry, with what its answer needs."""
+
+    async def sellers_with_expired_holds(self, now_us: int, limit: int) -> list[str]:
+        """At most `limit` sellers with a pending hold whose time is over."""
