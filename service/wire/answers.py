@@ -1,0 +1,225 @@
+"""Objects and answers. The order of fields here is that on the wire, which replays repeat to the byte."""
+
+from typing import Annotated, Generic, Literal, TypeVar
+
+from msgspec import Meta, Struct, field
+
+from journal.entry import EntryType, Ledger
+from journal.projections import ChargeStatus, CreditRequestStatus
+from service.wire.fields import (
+    E164,
+    AdminStatus,
+    CurrencyCode,
+    HexHash,
+    Id,
+    JsonObject,
+    Money,
+    Role,
+    SellerStatus,
+    SignedMoney,
+    StringMap,
+    Time,
+)
+
+T = TypeVar("T")
+
+
+class Page(Struct, Generic[T], frozen=True):
+    """Newest first; walking the cursors misses nothing and repeats nothing."""
+
+    data: list[T]
+    has_more: bool
+    next_cursor: Annotated[str | None, Meta(description="For `cursor=` of the next page; null at the end.")]
+
+
+class Token(Struct, frozen=True):
+    token: Annotated[str, Meta(description="For `Authorization: Bearer ...`.")]
+    token_type: Literal["Bearer"]
+    expires_at: Time
+    role: Role
+    seller_id: Annotated[Id | None, Meta(description="Null for an admin.")]
+
+
+class Me(Struct, frozen=True):
+    id: Id
+    username: str
+    role: Role
+    seller_id: Annotated[Id | None, Meta(description="Null for an admin.")]
+
+
+class NewApiKey(Struct, frozen=True):
+    id: Id
+    name: str
+    key: Annotated[str, Meta(description="For `Authorization: Bearer ...`. Shown this once.")]
+    prefix: Annotated[str, Meta(description="The key's first characters, to tell it from others.")]
+    created_at: Time
+
+
+class ApiKey(Struct, frozen=True):
+    id: Id
+    name: str
+    prefix: Annotated[str, Meta(description="The key's first characters, to tell it from others.")]
+    created_at: Time
+    last_used_at: Annotated[Time | None, Meta(description="Null when it was never used.")]
+
+
+class Admin(Struct, frozen=True):
+    id: Id
+    username: str
+    status: AdminStatus
+    created_at: Time
+
+
+class Balances(Struct, frozen=True):
+    available: Annotated[SignedMoney, Meta(description="What can be sold for, without the credit limit.")]
+    held: Annotated[Money, Meta(description="What pending holds keep.")]
+
+
+class Seller(Struct, frozen=True):
+    id: Id
+    username: str
+    name: str
+    status: SellerStatus
+    currency: CurrencyCode
+    credit_limit: Annotated[Money, Meta(description="How far available credit may go below zero.")]
+    balance: Balances
+    created_at: Time
+
+
+class Approval(Struct, frozen=True):
+    by: Annotated[Id, Meta(description="An admin.")]
+    at: Time
+
+
+class CreditRequest(Struct, frozen=True):
+    id: Id
+    seller_id: Id
+    amount: Money
+    currency: CurrencyCode
+    status: CreditRequestStatus
+    note: str | None
+    approvals: list[Approval]
+    decision_note: str | None
+    decided_by: Annotated[Id | None, Meta(description="Null while pending.")]
+    decided_at: Annotated[Time | None, Meta(description="Null while pending.")]
+    created_at: Time
+
+
+class Balance(Struct, frozen=True):
+    seller_id: Id
+    currency: CurrencyCode
+    available: SignedMoney
+    held: Money
+    credit_limit: Money
+    seq: Annotated[int, Meta(description="The last entry that is counted in.")]
+    as_of: Time
+
+
+class Charge(Struct, frozen=True):
+    """`seq`, `receipt` and `balance` are as of the entry that answered."""
+
+    id: Id
+    seller_id: Id
+    phone_number: E164
+    amount: Annotated[
+        Money, Meta(description="What was charged; after a partial capture, what was captured.")
+    ]
+    currency: CurrencyCode
+    status: ChargeStatus
+    refunded_amount: Money
+    reference: str | None
+    metadata: StringMap
+    failure_code: Annotated[
+        str | None, Meta(description="Why it failed; else null.", examples=["insufficient_credit"])
+    ]
+    expires_at: Annotated[Time | None, Meta(description="When the hold gives its credit back; else null.")]
+    seq: Annotated[int, Meta(description="The entry's number within its seller: 1, 2, 3 ...")]
+    receipt: Annotated[HexHash, Meta(description="The entry's hash.")]
+    balance: Balances
+    created_at: Time
+
+
+class Transaction(Struct, frozen=True):
+    """One entry of the journal. Debited is where the amount comes from, credited where it goes."""
+
+    id: Id
+    seller_id: Id
+    seq: Annotated[int, Meta(description="Within the seller: 1, 2, 3 ...")]
+    position: Annotated[int, Meta(description="Within the whole journal.")]
+    type: EntryType
+    amount: Annotated[SignedMoney, Meta(description="The effect on available credit.")]
+    held_change: SignedMoney
+    currency: CurrencyCode
+    debit_account: Annotated[Ledger | None, Meta(description="Null when nothing moves.")]
+    credit_account: Annotated[Ledger | None, Meta(description="Null when nothing moves.")]
+    available_after: Annotated[SignedMoney, Meta(description="The sum of `amount` up to this entry.")]
+    held_after: Money
+    charge_id: Id | None
+    credit_request_id: Id | None
+    made_by: Annotated[
+        str, Meta(description="A user's id, or `system` for what the service did by itself (an expiry).")
+    ]
+    reason: str | None
+    details: Annotated[JsonObject, Meta(description="What the type needs besides.")]
+    previous_hash: HexHash
+    hash: HexHash
+    created_at: Time
+
+
+class Total(Struct, frozen=True):
+    count: int
+    amount: SignedMoney
+
+
+class Statement(Struct, frozen=True):
+    """Of available credit: the opening balance, and the totals, sum up to the closing balance."""
+
+    seller_id: Id
+    currency: CurrencyCode
+    from_: Annotated[Time, Meta(description="Inclusive.")] = field(name="from")
+    to: Annotated[Time, Meta(description="Exclusive.")]
+    opening_balance: SignedMoney
+    closing_balance: SignedMoney
+    entries: int
+    totals: Annotated[dict[str, Total], Meta(description="By type of entry.")]
+
+
+class LedgerTotals(Struct, frozen=True):
+    account: Ledger
+    debits: Money
+    credits: Money
+    balance: SignedMoney
+
+
+class CurrencyTotals(Struct, frozen=True):
+    currency: CurrencyCode
+    accounts: list[LedgerTotals]
+    total_debits: Money
+    total_credits: Money
+    balanced: bool
+
+
+class TrialBalance(Struct, frozen=True):
+    as_of: Time
+    currencies: list[CurrencyTotals]
+
+
+class FirstBad(Struct, frozen=True):
+    seller_id: Id
+    seq: int
+    reason: str
+
+
+class Verification(Struct, frozen=True):
+    id: Id
+    status: Literal["running", "passed", "failed"]
+    sellers_done: int
+    sellers_total: int
+    entries_checked: int
+    first_bad: Annotated[FirstBad | None, Meta(description="The first entry that is not what it should be.")]
+    started_at: Time
+    finished_at: Annotated[Time | None, Meta(description="Null while running.")]
+
+
+class Health(Struct, frozen=True):
+    status: Annotated[str, Meta(examples=["ok"])]

@@ -1,0 +1,119 @@
+"""Bodies of requests. Unknown fields are refused everywhere; an optional field may be absent or null, save
+where a note says that null is no value.
+"""
+
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from service.wire.fields import (
+    AdminStatus,
+    Amount,
+    Currency,
+    Direction,
+    DisplayName,
+    ExpiresIn,
+    GivenPassword,
+    GivenUsername,
+    LimitAmount,
+    Metadata,
+    NewPassword,
+    Note,
+    PhoneNumber,
+    Reason,
+    Reference,
+    SellerStatus,
+    Username,
+)
+
+
+class Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What all bodies have in common."""
+
+
+class Nothing(Body, frozen=True):
+    """No body, or an empty object."""
+
+
+class SignIn(Body, frozen=True):
+    username: GivenUsername
+    password: GivenPassword
+
+
+class ChangePassword(Body, frozen=True):
+    current_password: GivenPassword
+    new_password: NewPassword
+
+
+class SetPassword(Body, frozen=True):
+    new_password: NewPassword
+
+
+class CreateApiKey(Body, frozen=True):
+    name: DisplayName
+
+
+class CreateAdmin(Body, frozen=True):
+    username: Username
+    password: NewPassword
+
+
+class ChangeAdmin(Body, frozen=True):
+    status: Annotated[AdminStatus, Meta(description="Disabling ends all tokens of the admin.")]
+
+
+class CreateSeller(Body, frozen=True):
+    username: Username
+    password: NewPassword
+    name: DisplayName
+    currency: Currency | None = None
+
+
+class ChangeSeller(Body, frozen=True):
+    """What is absent stays as it is; null is no value for any of these."""
+
+    name: DisplayName | UnsetType = UNSET
+    status: (
+        Annotated[SellerStatus, Meta(description="A suspended seller reads, and ends what it began.")]
+        | UnsetType
+    ) = UNSET
+    credit_limit: LimitAmount | UnsetType = UNSET
+
+
+class CreateAdjustment(Body, frozen=True):
+    amount: Amount
+    direction: Annotated[Direction, Meta(description="`credit` gives to the seller, `debit` takes away.")]
+    reason: Reason
+
+
+class CreateCreditRequest(Body, frozen=True):
+    amount: Amount
+    note: Note | None = None
+
+
+class DecideCreditRequest(Body, frozen=True):
+    note: Note | None = None
+
+
+class CreateCharge(Body, frozen=True):
+    phone_number: PhoneNumber
+    amount: Amount
+    capture: Annotated[
+        bool, Meta(description="`false` holds the amount for a later capture; null is no value.")
+    ] = True
+    expires_in: Annotated[ExpiresIn | None, Meta(description="For a hold; 900 seconds by default.")] = None
+    reference: Reference | None = None
+    metadata: Metadata | None = None
+
+
+class CaptureCharge(Body, frozen=True):
+    """Without an amount: all that is held."""
+
+    amount: Amount | UnsetType = UNSET
+
+
+class RefundCharge(Body, frozen=True):
+    """Without an amount: all that is left."""
+
+    reason: Reason
+    amount: Amount | UnsetType = UNSET
