@@ -112,9 +112,7 @@ class Account:
         self.expiries: list[tuple[int, str]] = []
         """Heap of (expires_at_us, charge id) of holds; those that ended otherwise are skipped when they surface."""
 
-    def load(
-        self, row: AccountRow, last: Entry, holds: list[OpenCharge], requests: list[OpenRequest]
-    ) -> None:
+    def load(self, row: AccountRow, last: Entry, holds: list[OpenCharge], requests: list[OpenRequest]) -> None:
         """Takes over what the journal has: the cost does not depend on how long the history is."""
         assert self.seq == 0 and row.seller_id == last.seller_id == self.seller_id
         self.currency = row.currency
@@ -271,7 +269,13 @@ def _capture(account: Account, command: Capture, now_us: int) -> Decision:
         # Without the key: the answer is the capture's, and a key stands on one entry only.
         caller = Caller(command.caller.made_by, command.caller.by_admin)
         first = _entry(
-            account, EntryType.VOID, now_us, caller, amount=rest, held_change=-rest, subject_id=command.charge_id
+            account,
+            EntryType.VOID,
+            now_us,
+            caller,
+            amount=rest,
+            held_change=-rest,
+            subject_id=command.charge_id,
         )
     capture = _entry(
         account,
@@ -341,9 +345,7 @@ def _request_credit(account: Account, command: RequestCredit, now_us: int) -> De
     if pending >= REQUESTS_PENDING_MAX:
         return Refusal(RefusalCode.TOO_MANY_PENDING, f"{pending} credit requests are pending")
     details: dict[str, object] = {"amount": format_minor(command.amount, account.currency)}
-    return (
-        _entry(account, EntryType.CREDIT_REQUESTED, now_us, command.caller, reason=command.note, details=details),
-    )
+    return (_entry(account, EntryType.CREDIT_REQUESTED, now_us, command.caller, reason=command.note, details=details),)
 
 
 def _decide_credit(account: Account, command: DecideCredit, now_us: int, rules: Rules) -> Decision:
@@ -393,17 +395,13 @@ def _adjust(account: Account, command: Adjust, now_us: int, rules: Rules) -> Dec
     amount = command.amount
     if command.direction == "debit":
         if amount > account.available + account.credit_limit:
-            return Refusal(
-                RefusalCode.INSUFFICIENT_CREDIT, "the debit passes the floor", available=account.available
-            )
+            return Refusal(RefusalCode.INSUFFICIENT_CREDIT, "the debit passes the floor", available=account.available)
         amount = -amount
     elif rules.needs_second_admin(amount, account.currency):
         return Refusal(RefusalCode.SECOND_ADMIN_NEEDED, "credit above the limit takes a credit request and two admins")
     elif account.available + amount > BALANCE_MAX:
         return _TOO_MUCH
-    return (
-        _entry(account, EntryType.ADJUSTMENT, now_us, command.caller, amount=amount, reason=command.reason),
-    )
+    return (_entry(account, EntryType.ADJUSTMENT, now_us, command.caller, amount=amount, reason=command.reason),)
 
 
 def _change_account(account: Account, command: ChangeAccount, now_us: int, rules: Rules) -> Decision:

@@ -79,15 +79,11 @@ def shipped() -> tuple[Migration, ...]:
         if match := re.fullmatch(r"(\d{4})_(\w+)\.sql", file.name, re.ASCII):
             migrations.append(Migration(int(match[1]), match[2], file.read_bytes().decode()))
     migrations.sort(key=lambda migration: migration.version)
-    assert [m.version for m in migrations] == list(range(1, len(migrations) + 1)), (
-        "a number is missing or twice"
-    )
+    assert [m.version for m in migrations] == list(range(1, len(migrations) + 1)), "a number is missing or twice"
     return tuple(migrations)
 
 
-async def migrate(
-    owner_url: str, *, app_user: str | None = None, migrations: Sequence[Migration] | None = None
-) -> int:
+async def migrate(owner_url: str, *, app_user: str | None = None, migrations: Sequence[Migration] | None = None) -> int:
     """Applies what has not been applied, as the user of `owner_url`; answers how many migrations that were.
 
     `app_user` is the user that the service will connect as, when it is not the owner: it is given the
@@ -147,9 +143,7 @@ async def _begin(connection: asyncpg.Connection) -> None:
         ) from None
 
 
-async def _apply(
-    connection: asyncpg.Connection, migration: Migration, migrations: Sequence[Migration]
-) -> bool:
+async def _apply(connection: asyncpg.Connection, migration: Migration, migrations: Sequence[Migration]) -> bool:
     """Applies the migration unless another instance has, meanwhile; says whether it was this one."""
     try:
         async with connection.transaction(isolation="read_committed"):
@@ -189,8 +183,7 @@ def _require_server(connection: asyncpg.Connection) -> None:
     settings = connection.get_settings()
     if version.major < SERVER_VERSION_MIN:
         raise DatabaseUnsuitable(
-            f"PostgreSQL {SERVER_VERSION_MIN} or later is needed, "
-            f"the server is {version.major}.{version.minor}"
+            f"PostgreSQL {SERVER_VERSION_MIN} or later is needed, the server is {version.major}.{version.minor}"
         )
     if settings.server_encoding != "UTF8":
         raise DatabaseUnsuitable(f"the database must store UTF8, not {settings.server_encoding}")

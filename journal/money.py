@@ -25,9 +25,7 @@ _CODES_BY_DECIMALS: Final = {
     3: "BHD IQD JOD KWD LYD OMR TND",
     4: "CLF UYW",
 }
-_EXPONENTS: Final = {
-    code: decimals for decimals, codes in _CODES_BY_DECIMALS.items() for code in codes.split()
-}
+_EXPONENTS: Final = {code: decimals for decimals, codes in _CODES_BY_DECIMALS.items() for code in codes.split()}
 
 WHOLE_DIGITS_MAX: Final = 13
 """With four decimals 10**17, far inside a signed 64-bit integer, even summed over ninety such amounts."""
@@ -81,6 +79,5 @@ def _grammar(decimals: int) -> tuple[Callable[[str], re.Match[str] | None], tupl
 _GRAMMARS: Final = {code: _grammar(decimals) for code, decimals in _EXPONENTS.items()}
 # Without decimals the remainder, always 0, is printed with a precision of nothing.
 _LAYOUTS: Final[dict[str, tuple[str, int]]] = {
-    code: (f"%d.%0{decimals}d" if decimals else "%d%.0s", 10**decimals)
-    for code, decimals in _EXPONENTS.items()
+    code: (f"%d.%0{decimals}d" if decimals else "%d%.0s", 10**decimals) for code, decimals in _EXPONENTS.items()
 }

@@ -79,6 +79,7 @@ class CreditRequestRow(Struct, frozen=True):
 
 Row: TypeAlias = AccountRow | ChargeRow | CreditRequestRow
 
+
 def unwritten_charge(opening: Entry) -> ChargeRow | None:
     """The state of a charge that has no row: completed at once, or declined; None when the entry opens no charge."""
     if opening.type is EntryType.CHARGE:

@@ -50,9 +50,7 @@ async def ensure_service_role(connection: asyncpg.Connection, app_user: str | No
         if state["may_set"]:
             return
         if state["member"] is None:
-            raise PrivilegeMissing(
-                f'there is no database user "{app_user}", whom the service is to connect as'
-            )
+            raise PrivilegeMissing(f'there is no database user "{app_user}", whom the service is to connect as')
         statement = _GRANT + state["member"] if state["role_exists"] else _CREATE
         try:
             await connection.execute(statement)

@@ -1,0 +1,160 @@
+"""The directory: the only place that knows where a seller's actor is.
+
+It makes actors on first use, keeps at most so many, and drops those whose memory the journal has put in doubt.
+All bounds on what is in flight are kept here, before a command is decided: a command that was decided runs to
+its end.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import cast
+
+from msgspec import Struct
+
+from actors.account import Rules
+from actors.actor import Actor, Envelope
+from actors.commands import Command, Outcome
+from journal.committer import Submission, UsedKey
+from journal.journal import Journal
+from journal.store import NotApplied, Store
+
+log = logging.getLogger(__name__)
+
+LOOKED_AT_MAX = 64
+"""Actors that are looked at to find one that can go."""
+
+
+class RateLimited(Exception):
+    """Too many commands of one seller are in flight. Nothing was done; try again in a moment."""
+
+
+class Overloaded(Exception):
+    """Too many commands are in flight. Nothing was done; try again in a moment."""
+
+
+class Draining(Exception):
+    """The service is shutting down. Nothing was done; another instance, or the next start, will take it."""
+
+
+class Bounds(Struct, frozen=True):
+    sellers_loaded_max: int = 100_000
+    seller_in_flight_max: int = 4_096
+    in_flight_max: int = 20_000
+
+
+def wall_clock_us() -> int:
+    return time.time_ns() // 1000
+
+
+class Directory:
+    """Implements `journal.committer.Observer`. `attach` gives it its journal, before the first `ask`."""
+
+    def __init__(
+        self,
+        store: Store,
+        currency_of: Callable[[str], Awaitable[str | None]],
+        *,
+        rules: Rules,
+        bounds: Bounds,
+        clock_us: Callable[[], int] = wall_clock_us,
+        count: Callable[[str], None] = lambda kind: None,
+    ) -> None:
+        self.store = store
+        self.currency_of = currency_of
+        """Tells the currency of a seller of the shop, None for a seller that does not exist."""
+        self.rules = rules
+        self.clock_us = clock_us
+        self.count = count
+        """Told the kind of every decision: an entry's type, a refusal's code, or `replayed`."""
+        self.in_flight = 0
+        self._bounds = bounds
+        self._actors: dict[str, Actor] = {}
+        self._is_draining = False
+        self.journal: Journal
+
+    def attach(self, journal: Journal) -> None:
+        self.journal = journal
+
+    def ask(self, seller_id: str, command: Command) -> asyncio.Future[Outcome]:
+        """Gives the command to the seller's actor. A plain step; the future tells the outcome once it is durable.
+
+        Raises at once what is known at once: Draining, Standby, JournalUnavailable, RateLimited, Overloaded.
+        The future may hold UnknownSeller, NotApplied, OutcomeUnknown, and the journal's other faults."""
+        if self._is_draining:
+            raise Draining
+        self.journal.check_readable()
+        if self.in_flight >= self._bounds.in_flight_max:
+            raise Overloaded
+        actor = self._actors.get(seller_id)
+        if actor is None:
+            actor = self._new_actor(seller_id)
+        elif actor.in_flight >= self._bounds.seller_in_flight_max:
+            raise RateLimited
+        actor.was_used = True
+        self.in_flight += 1
+        reply: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        actor.take(Envelope(actor, command, reply))
+        return reply
+
+    @property
+    def sellers_loaded(self) -> int:
+        return len(self._actors)
+
+    def queued(self) -> int:
+        """Commands that wait in mailboxes."""
+        return sum(len(actor.mailbox) for actor in self._actors.values() if actor.mailbox)
+
+    def drain(self) -> None:
+        """Takes no more commands; `in_flight` and the journal's `is_settled` tell when those that came are done."""
+        self._is_draining = True
+
+    @property
+    def is_draining(self) -> bool:
+        return self._is_draining
+
+    # --- actors ---
+
+    def _new_actor(self, seller_id: str) -> Actor:
+        if len(self._actors) >= self._bounds.sellers_loaded_max:
+            self._passivate_one()
+        actor = self._actors[seller_id] = Actor(self, seller_id)
+        actor.start_loading()
+        return actor
+
+    def _passivate_one(self) -> None:
+        """Second chance: of the oldest actors an idle one goes, if possible one unused since the last look."""
+        idle: Actor | None = None
+        for _ in range(min(LOOKED_AT_MAX, len(self._actors))):
+            seller_id, actor = next(iter(self._actors.items()))
+            if actor.is_idle:
+                idle = idle or actor
+                if not actor.was_used:
+                    idle = actor
+                    break
+            actor.was_used = False
+            self._actors[seller_id] = self._actors.pop(seller_id)
+        if idle is None:
+            raise Overloaded
+        del self._actors[idle.seller_id]
+
+    def forget(self, actor: Actor) -> None:
+        """Lets go of the actor; the next command makes a new one, which loads from the journal."""
+        if self._actors.get(actor.seller_id) is actor:
+            del self._actors[actor.seller_id]
+
+    def report_bug(self, actor: Actor, bug: BaseException) -> None:
+        log.error("actor_broken", exc_info=bug, extra={"seller_id": actor.seller_id})
+
+    # --- told by the journal ---
+
+    def in_doubt(self, sellers: Iterable[str] | None) -> None:
+        fault = NotApplied("the journal was interrupted")
+        for seller_id in list(self._actors) if sellers is None else sellers:
+            actor = self._actors.pop(seller_id, None)
+            if actor is not None:
+                actor.drop(fault)
+
+    def keys_used(self, seller_id: str, keys: list[UsedKey], submissions: list[Submission]) -> None:
+        self._actors[seller_id].decide_again(keys, [cast(Envelope, each) for each in submissions])

@@ -1,0 +1,363 @@
+"""The journal in Postgres: one schema per cell, one dedicated connection for the flush, a small pool for the rest.
+
+The flush is one statement. It proves the epoch by locking the lease row (FOR NO KEY UPDATE: a plain SELECT or FOR
+KEY SHARE would let a former writer through), looks up the idempotency keys that came with it, and inserts
+everything, or nothing when a key is known. The connection that runs it is told to use indexes only, so its plan
+does not depend on how full the tables were when it was prepared.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import asyncpg
+import msgspec
+from msgspec.structs import astuple
+
+from journal.entry import Entry
+from journal.ids import seq_of
+from journal.projections import AccountRow, ChargeRow, CreditRequestRow, Row, unwritten_charge
+from journal.rows import (
+    CHARGE_COLUMNS,
+    ENTRY_COLUMNS,
+    POSITION,
+    PREVIOUS_HASH,
+    REQUEST_COLUMNS,
+    charge_of,
+    entry_of,
+    request_of,
+)
+from journal.store import (
+    Batch,
+    EpochLost,
+    FlushRefused,
+    JournalUnavailable,
+    KnownKey,
+    Lease,
+    OutcomeUnknown,
+    Recorded,
+    Snapshot,
+)
+
+SERVICE_ROLE: Final = "charge_shop_service"
+"""Made by the migrations: may append to the journal and read it, and cannot change it."""
+
+FLUSH_TIMEOUT_S: Final = 10.0
+"""After this long without an answer the watchdog ends the connection. Nothing is ever cancelled."""
+
+# $1 epoch, $2 first position, then one array per column. The arrays have equal lengths.
+FLUSH: Final = """
+WITH fence AS MATERIALIZED (
+    SELECT epoch FROM {cell}.lease WHERE epoch = $1 FOR NO KEY UPDATE
+), incoming AS MATERIALIZED (
+    SELECT * FROM unnest(
+        $3::uuid[], $4::bigint[], $5::bigint[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[],
+        $11::bigint[], $12::uuid[], $13::boolean[], $14::uuid[], $15::text[], $16::bytea[], $17::text[], $18::text[],
+        $19::text[], $20::text[], $21::bytea[]
+    ) WITH ORDINALITY AS i (
+        seller_id, seq, at_us, type, amount, held_change, available_after, held_after,
+        credit_limit, made_by, by_admin, subject_id, idempotency_key, request_hash, phone_number, reference,
+        reason, details, hash, n)
+), known AS MATERIALIZED (
+    SELECT i.n, e.seq FROM incoming i CROSS JOIN LATERAL (
+        SELECT e.seq FROM {cell}.entries e
+        WHERE e.seller_id = i.seller_id AND e.idempotency_key = i.idempotency_key AND e.by_admin = i.by_admin
+        LIMIT 1) e
+), entries AS (
+    INSERT INTO {cell}.entries (
+        position, seller_id, seq, at_us, type, amount, held_change, available_after, held_after, credit_limit,
+        made_by, by_admin, subject_id, idempotency_key, request_hash, phone_number, reference, reason, details, hash)
+    SELECT $2 + i.n - 1, i.seller_id, i.seq, i.at_us, i.type, i.amount, i.held_change, i.available_after, i.held_after,
+        i.credit_limit, i.made_by, i.by_admin, i.subject_id, i.idempotency_key, i.request_hash, i.phone_number,
+        i.reference, i.reason, i.details, i.hash
+    FROM fence, incoming i WHERE NOT EXISTS (SELECT FROM known)
+){projections}
+SELECT (SELECT epoch FROM fence), (SELECT array_agg(n) FROM known), (SELECT array_agg(seq) FROM known)
+"""
+
+PROJECTIONS: Final = """, accounts AS (
+    INSERT INTO {cell}.accounts AS a (seller_id, currency, is_suspended, credit_limit)
+    SELECT r.* FROM fence, unnest($22::uuid[], $23::text[], $24::boolean[], $25::bigint[]) AS r
+    WHERE NOT EXISTS (SELECT FROM known)
+    ON CONFLICT (seller_id) DO UPDATE
+    SET is_suspended = excluded.is_suspended, credit_limit = excluded.credit_limit
+), charges AS (
+    INSERT INTO {cell}.charges AS c (seller_id, seq, id, status, amount, refunded, expires_at_us, last_seq)
+    SELECT r.* FROM fence, unnest($26::uuid[], $27::bigint[], $28::uuid[], $29::text[], $30::bigint[], $31::bigint[],
+        $32::bigint[], $33::bigint[]) AS r
+    WHERE NOT EXISTS (SELECT FROM known)
+    ON CONFLICT (seller_id, seq) DO UPDATE
+    SET status = excluded.status, amount = excluded.amount, refunded = excluded.refunded, last_seq = excluded.last_seq
+), requests AS (
+    INSERT INTO {cell}.credit_requests AS q (seller_id, seq, id, status, amount, note, requested_at_us, last_seq,
+        approvals, decision_note, decided_by, decided_at_us)
+    SELECT r.* FROM fence, unnest($34::uuid[], $35::bigint[], $36::uuid[], $37::text[], $38::bigint[], $39::text[],
+        $40::bigint[], $41::bigint[], $42::text[], $43::text[], $44::uuid[], $45::bigint[]) AS r
+    WHERE NOT EXISTS (SELECT FROM known)
+    ON CONFLICT (seller_id, seq) DO UPDATE
+    SET status = excluded.status, approvals = excluded.approvals, decision_note = excluded.decision_note,
+        decided_by = excluded.decided_by, decided_at_us = excluded.decided_at_us, last_seq = excluded.last_seq
+)"""
+
+# A lease is granted by the database's clock alone.
+ACQUIRE: Final = """
+UPDATE {cell}.lease SET epoch = epoch + 1, owner = $1, expires_at = clock_timestamp() + make_interval(secs => $2)
+WHERE expires_at < clock_timestamp() OR owner = $1 OR $3
+RETURNING epoch"""
+RENEW: Final = """
+UPDATE {cell}.lease SET expires_at = clock_timestamp() + make_interval(secs => $2) WHERE owner = $1 RETURNING epoch"""
+RAISE_EPOCH: Final = """
+UPDATE {cell}.lease SET epoch = epoch + 1, expires_at = clock_timestamp() + make_interval(secs => $2) WHERE owner = $1
+RETURNING epoch"""
+RELEASE: Final = "UPDATE {cell}.lease SET expires_at = '-infinity' WHERE owner = $1"
+LAST_POSITION: Final = "SELECT coalesce(max(position), 0) FROM {cell}.entries"
+
+LAST_ENTRY: Final = f"""
+SELECT {ENTRY_COLUMNS}, {PREVIOUS_HASH}, a.currency, a.is_suspended, a.credit_limit
+FROM {{cell}}.entries e JOIN {{cell}}.accounts a USING (seller_id)
+WHERE e.seller_id = $1 ORDER BY e.seq DESC LIMIT 1"""
+ENTRY_BY_SEQ: Final = (
+    f"SELECT {ENTRY_COLUMNS}, {PREVIOUS_HASH} FROM {{cell}}.entries e WHERE e.seller_id = $1 AND e.seq = $2"
+)
+PENDING_CHARGES: Final = f"""
+SELECT {CHARGE_COLUMNS}, {ENTRY_COLUMNS}, {PREVIOUS_HASH}
+FROM {{cell}}.charges c JOIN {{cell}}.entries e ON e.seller_id = c.seller_id AND e.seq = c.seq
+WHERE c.seller_id = $1 AND c.status = 'pending'"""
+PENDING_REQUESTS: Final = f"""
+SELECT {REQUEST_COLUMNS}, {ENTRY_COLUMNS}, {PREVIOUS_HASH}
+FROM {{cell}}.credit_requests r JOIN {{cell}}.entries e ON e.seller_id = r.seller_id AND e.seq = r.seq
+WHERE r.seller_id = $1 AND r.status = 'pending'"""
+CHARGE_BY_SEQ: Final = f"SELECT {CHARGE_COLUMNS} FROM {{cell}}.charges c WHERE c.seller_id = $1 AND c.seq = $2"
+REQUEST_BY_SEQ: Final = (
+    f"SELECT {REQUEST_COLUMNS} FROM {{cell}}.credit_requests r WHERE r.seller_id = $1 AND r.seq = $2"
+)
+EXPIRED: Final = """
+SELECT DISTINCT seller_id::text FROM (
+    SELECT seller_id FROM {cell}.charges WHERE status = 'pending' AND expires_at_us <= $1
+    ORDER BY expires_at_us LIMIT $2) due"""
+
+_CHARGE_WIDTH: Final = 8
+_REQUEST_WIDTH: Final = 12
+
+# Indexes only, and one plan for all batches: see the module's docstring.
+_FLUSH_SETTINGS: Final = {
+    "jit": "off",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "plan_cache_mode": "force_generic_plan",
+}
+_AWAY: Final = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncio.IncompleteReadError)
+
+
+class PostgresStore:
+    """Implements `journal.store.Store` on the schema `cell`. `pool` is shared, and is the caller's to close."""
+
+    def __init__(
+        self, url: str, pool: asyncpg.Pool, *, cell: str = "cell_00", flush_timeout_s: float = FLUSH_TIMEOUT_S
+    ) -> None:
+        self._url = url
+        self._pool = pool
+        self._cell = cell
+        self._flush_timeout_s = flush_timeout_s
+        self._owner = ""
+        self._connection: asyncpg.Connection | None = None
+        self._flush_entries: Any = None
+        self._flush_all: Any = None
+        self._was_warned = False
+
+    async def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
+
+    # --- lease ---
+
+    async def acquire(self, owner: str, ttl_s: float, *, is_former_owner_dead: bool) -> Lease | None:
+        self._owner = owner
+        async with self._borrowed() as connection:
+            epoch = await connection.fetchval(self._sql(ACQUIRE), owner, ttl_s, is_former_owner_dead)
+        return None if epoch is None else await self._ready(epoch)
+
+    async def renew(self, epoch: int, ttl_s: float) -> bool:
+        async with self._borrowed() as connection:
+            return await connection.fetchval(self._sql(RENEW), self._owner, ttl_s) is not None
+
+    async def release(self, epoch: int) -> None:
+        async with self._borrowed() as connection:
+            await connection.execute(self._sql(RELEASE), self._owner)
+
+    async def raise_epoch(self, epoch: int, ttl_s: float) -> Lease | None:
+        """The UPDATE queues behind an unresolved flush, which holds the row; a flush that comes later finds
+        another epoch."""
+        async with self._borrowed() as connection:
+            raised = await connection.fetchval(self._sql(RAISE_EPOCH), self._owner, ttl_s)
+        return None if raised is None else await self._ready(raised)
+
+    async def _ready(self, epoch: int) -> Lease:
+        """With a connection for the flush, and knowing where the journal ends."""
+        await self._connect()
+        async with self._borrowed() as connection:
+            return Lease(epoch, await connection.fetchval(self._sql(LAST_POSITION)))
+
+    async def _connect(self) -> None:
+        await self.close()
+        try:
+            connection = await asyncpg.connect(
+                self._url,
+                server_settings={"role": SERVICE_ROLE, **_FLUSH_SETTINGS},
+                timeout=self._flush_timeout_s,
+            )
+            connection.add_log_listener(self._heard)
+            self._flush_entries = await connection.prepare(self._sql(FLUSH.replace("{projections}", "")))
+            self._flush_all = await connection.prepare(self._sql(FLUSH.replace("{projections}", PROJECTIONS)))
+        except (*_AWAY, asyncpg.PostgresError, TimeoutError) as fault:
+            raise JournalUnavailable(str(fault)) from fault
+        self._connection = connection
+
+    def _heard(self, connection: Any, message: Any) -> None:
+        """A COMMIT that answers with a warning (a wait for a replica was cut short) is not known to be durable."""
+        if message.severity_en == "WARNING":
+            self._was_warned = True
+
+    # --- flush ---
+
+    async def flush(self, epoch: int, batch: Batch) -> list[KnownKey]:
+        connection = self._connection
+        if connection is None or connection.is_closed():
+            raise JournalUnavailable("there is no connection to the database")
+        arguments = _entry_columns(batch.entries)
+        statement = self._flush_entries
+        if batch.rows:
+            statement = self._flush_all
+            arguments += _row_columns(batch.rows)
+        self._was_warned = False
+        watchdog = asyncio.get_running_loop().call_later(self._flush_timeout_s, connection.terminate)
+        try:
+            fenced, indexes, seqs = await statement.fetchrow(epoch, batch.first_position, *arguments)
+        except asyncpg.PostgresError as fault:
+            # An ERROR rolled the statement back; anything graver may have hit after its COMMIT.
+            if getattr(fault, "severity_en", "FATAL") != "ERROR" or connection.is_closed():
+                raise OutcomeUnknown(str(fault)) from fault
+            raise FlushRefused(f"{type(fault).__name__}: {fault}") from fault
+        except asyncpg.DataError as fault:
+            raise FlushRefused(str(fault)) from fault  # Could not be encoded: never sent.
+        except _AWAY as fault:
+            raise OutcomeUnknown(str(fault)) from fault
+        finally:
+            watchdog.cancel()
+        if self._was_warned:
+            raise OutcomeUnknown("the COMMIT came with a warning")
+        if fenced is None:
+            raise EpochLost
+        return [KnownKey(n - 1, seq) for n, seq in zip(indexes, seqs, strict=True)] if indexes else []
+
+    async def contains(self, entry: Entry) -> bool:
+        recorded = await self.recorded(entry.seller_id, entry.seq)
+        return recorded is not None and recorded.entry.hash == entry.hash
+
+    # --- load ---
+
+    async def load(self, seller_id: str) -> Snapshot | None:
+        async with self._borrowed() as connection:
+            row = await connection.fetchrow(self._sql(LAST_ENTRY), seller_id)
+            if row is None:
+                return None
+            holds = await connection.fetch(self._sql(PENDING_CHARGES), seller_id)
+            requests = await connection.fetch(self._sql(PENDING_REQUESTS), seller_id)
+        return Snapshot(
+            account=AccountRow(seller_id, row["currency"], row["is_suspended"], row["credit_limit"]),
+            last=entry_of(row, row["previous_hash"]),
+            holds=[(charge_of(each), entry_of(each[_CHARGE_WIDTH:], each["previous_hash"])) for each in holds],
+            requests=[(request_of(each), entry_of(each[_REQUEST_WIDTH:], each["previous_hash"])) for each in requests],
+        )
+
+    async def load_charge(self, seller_id: str, charge_id: str) -> tuple[ChargeRow, Entry] | None:
+        async with self._borrowed() as connection:
+            opening = await self._entry(connection, seller_id, charge_id)
+            if opening is None:
+                return None
+            row = await connection.fetchrow(self._sql(CHARGE_BY_SEQ), seller_id, opening.entry.seq)
+        charge = unwritten_charge(opening.entry) if row is None else charge_of(row)
+        return None if charge is None else (charge, opening.entry)
+
+    async def load_request(self, seller_id: str, request_id: str) -> tuple[CreditRequestRow, Entry] | None:
+        async with self._borrowed() as connection:
+            opening = await self._entry(connection, seller_id, request_id)
+            if opening is None:
+                return None
+            row = await connection.fetchrow(self._sql(REQUEST_BY_SEQ), seller_id, opening.entry.seq)
+        return None if row is None else (request_of(row), opening.entry)
+
+    async def recorded(self, seller_id: str, seq: int) -> Recorded | None:
+        async with self._borrowed() as connection:
+            row = await connection.fetchrow(self._sql(ENTRY_BY_SEQ), seller_id, seq)
+            if row is None:
+                return None
+            entry = entry_of(row, row["previous_hash"])
+            opening = await self._entry(connection, seller_id, entry.subject_id) if entry.subject_id else None
+        return Recorded(entry, row[POSITION], opening.entry if opening else None)
+
+    async def sellers_with_expired_holds(self, now_us: int, limit: int) -> list[str]:
+        async with self._borrowed() as connection:
+            return [row[0] for row in await connection.fetch(self._sql(EXPIRED), now_us, limit)]
+
+    async def _entry(self, connection: Any, seller_id: str, entry_id: str) -> Recorded | None:
+        row = await connection.fetchrow(self._sql(ENTRY_BY_SEQ), seller_id, seq_of(entry_id))
+        if row is None:
+            return None
+        entry = entry_of(row, row["previous_hash"])
+        return Recorded(entry, row[POSITION], None) if entry.id == entry_id else None
+
+    @asynccontextmanager
+    async def _borrowed(self) -> AsyncIterator[Any]:
+        """A connection of the pool; whatever goes wrong with it means that the database is away."""
+        try:
+            async with self._pool.acquire(timeout=self._flush_timeout_s) as connection:
+                yield connection
+        except (*_AWAY, asyncpg.PostgresError, TimeoutError) as fault:
+            raise JournalUnavailable(f"{type(fault).__name__}: {fault}") from fault
+
+    def _sql(self, statement: str) -> str:
+        return statement.replace("{cell}", self._cell)
+
+
+def _entry_columns(entries: Sequence[Entry]) -> list[Sequence[Any]]:
+    """One sequence per column of `FLUSH`, in its order, which is that of the fields of `Entry`."""
+    columns = list(zip(*map(astuple, entries), strict=True))
+    del columns[_PREVIOUS_HASH]
+    return columns
+
+
+_PREVIOUS_HASH: Final = Entry.__struct_fields__.index("previous_hash")
+
+
+def _row_columns(rows: Sequence[Row]) -> list[Sequence[Any]]:
+    """One sequence per column of `PROJECTIONS`, in its order."""
+    accounts = [astuple(row) for row in rows if isinstance(row, AccountRow)]
+    charges = [astuple(row) for row in rows if isinstance(row, ChargeRow)]
+    requests = [
+        (
+            row.seller_id,
+            row.seq,
+            row.id,
+            row.status,
+            row.amount,
+            row.note,
+            row.requested_at_us,
+            row.last_seq,
+            msgspec.json.encode(row.approvals).decode(),
+            row.decision_note,
+            row.decided_by,
+            row.decided_at_us,
+        )
+        for row in rows
+        if isinstance(row, CreditRequestRow)
+    ]
+    return [*_columns(accounts, 4), *_columns(charges, _CHARGE_WIDTH), *_columns(requests, _REQUEST_WIDTH)]
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[Sequence[Any]]:
+    return [*zip(*rows, strict=True)] if rows else [()] * width
