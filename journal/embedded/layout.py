@@ -1,0 +1,172 @@
+"""The files of a data directory, and what must be true of them before a server may start.
+
+lock, mutex, users    see locks
+pgpass                the passwords of both roles, 0600, in libpq's own format, for PGPASSFILE=
+postgres/             all that the server writes, 0700 and owned by the user that it runs as
+    cluster/          the database cluster
+    log/              its log, one file per day of the week
+    run/              the folder of its socket, when the path is short enough for one
+"""
+
+import os
+import secrets
+import shutil
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from journal.embedded.binaries import MAJOR_VERSION
+from journal.embedded.errors import DataDirectoryUnusable, NoCluster, WrongPostgresVersion, unusable
+from journal.embedded.launch import Launch, nobody_uid
+
+PORT = 5432  # of the socket's name only: nothing listens on the network
+OWNER_ROLE = "charge_shop_owner"
+APP_ROLE = "charge_shop_app"
+SOCKET_PATH_MAX = 103  # bytes; sockaddr_un has 108 on Linux and 104 elsewhere, with its final zero
+
+
+@dataclass(frozen=True)
+class Passwords:
+    owner: str
+    app: str
+
+    def __repr__(self) -> str:
+        return "Passwords(...)"
+
+
+class Layout:
+    """Paths under one data directory; the methods touch the disk and block briefly."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir.absolute()
+        self.lock = self.data_dir / "lock"
+        self.mutex = self.data_dir / "mutex"
+        self.users = self.data_dir / "users"
+        self.pgpass = self.data_dir / "pgpass"
+        self.server_dir = self.data_dir / "postgres"
+        self.cluster = self.server_dir / "cluster"
+        self.log_dir = self.server_dir / "log"
+        self.startup_log = self.log_dir / "startup.log"
+        self._socket_note = self.data_dir / "socket-dir"
+
+    def make_data_dir(self) -> None:
+        try:
+            self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise unusable(self.data_dir, error) from error
+
+    @property
+    def has_cluster(self) -> bool:
+        try:
+            return (self.cluster / "PG_VERSION").exists()
+        except OSError as error:
+            raise unusable(self.cluster, error) from error
+
+    def require_cluster(self) -> None:
+        if not self.has_cluster:
+            raise NoCluster(
+                f"there is no shop in {self.data_dir}: give the right --data-dir, or run `charge-shop serve` first"
+            )
+
+    def check_version(self) -> None:
+        """Raise WrongPostgresVersion unless there is no cluster yet, or one of our version."""
+        if not self.has_cluster:
+            return
+        version = (self.cluster / "PG_VERSION").read_text().strip()
+        if version != str(MAJOR_VERSION):
+            raise WrongPostgresVersion(
+                f"{self.cluster} was made by PostgreSQL {version}, this release carries {MAJOR_VERSION}: "
+                "upgrade it with pg_upgrade, or dump it with the release that made it"
+            )
+
+    def make_server_dirs(self, launch: Launch) -> None:
+        """Make what is missing and give all of it to the user that the server runs as."""
+        try:
+            for folder in (self.server_dir, self.log_dir):
+                folder.mkdir(mode=0o700, exist_ok=True)
+            owner = self.server_dir.stat().st_uid
+            if owner != launch.uid:
+                if os.geteuid() != 0 or owner not in (0, nobody_uid()):
+                    raise DataDirectoryUnusable(
+                        f"{self.server_dir} belongs to user {owner}, this is user {os.geteuid()}: run as that user"
+                    )
+                self._give_to(launch)
+            if self.server_dir.stat().st_mode & 0o077:
+                self.server_dir.chmod(0o700)
+        except OSError as error:
+            raise unusable(self.server_dir, error) from error
+
+    def passwords(self) -> Passwords:
+        """The passwords of both roles, made on first use. Never logged, never in a process's arguments."""
+        try:
+            if not self.pgpass.exists():
+                if self.has_cluster:
+                    raise DataDirectoryUnusable(f"{self.pgpass} is missing: restore it from the backup")
+                self._write_passwords()
+            fields = [line.split(":") for line in self.pgpass.read_text().splitlines()]
+            by_role = {field[3]: field[4] for field in fields if len(field) == 5}
+            return Passwords(by_role[OWNER_ROLE], by_role[APP_ROLE])
+        except KeyError as error:
+            raise DataDirectoryUnusable(f"{self.pgpass} has no line for {error}: restore it from the backup") from error
+        except OSError as error:
+            raise unusable(self.pgpass, error) from error
+
+    def socket_dir(self, launch: Launch) -> Path:
+        """A private folder for the socket, under the data directory if a socket's path may be that long."""
+        try:
+            own = self.server_dir / "run"
+            if _fits(own):
+                own.mkdir(mode=0o700, exist_ok=True)
+                os.chown(own, launch.uid, launch.gid)
+                return own
+            if self._socket_note.exists():
+                noted = Path(self._socket_note.read_text())
+                if _is_private(noted, launch.uid):
+                    return noted
+            short = _make_short_dir()
+            os.chown(short, launch.uid, launch.gid)
+            self._socket_note.write_text(str(short))
+            return short
+        except OSError as error:
+            raise unusable(self.data_dir, error) from error
+
+    def _write_passwords(self) -> None:
+        lines = [f"*:*:*:{role}:{secrets.token_hex(24)}\n" for role in (OWNER_ROLE, APP_ROLE)]
+        unfinished = self.pgpass.with_suffix(".new")
+        unfinished.unlink(missing_ok=True)
+        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.writelines(lines)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.rename(self.pgpass)
+
+    def _give_to(self, launch: Launch) -> None:
+        """Root only. Files first, their folder last: a folder that has the right owner is done entirely."""
+        for folder, _, files in os.walk(self.server_dir, topdown=False):
+            for name in files:
+                os.chown(Path(folder, name), launch.uid, launch.gid, follow_symlinks=False)
+            os.chown(folder, launch.uid, launch.gid, follow_symlinks=False)
+
+
+def _fits(folder: Path) -> bool:
+    return len(os.fsencode(folder / f".s.PGSQL.{PORT}")) <= SOCKET_PATH_MAX
+
+
+def _is_private(folder: Path, uid: int) -> bool:
+    try:
+        status = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == uid and stat.S_IMODE(status.st_mode) == 0o700
+
+
+def _make_short_dir() -> Path:
+    """A fresh 0700 folder whose name nobody can have guessed, where sockets' paths are short."""
+    for parent in (tempfile.gettempdir(), "/tmp"):
+        if os.access(parent, os.W_OK | os.X_OK):
+            folder = Path(tempfile.mkdtemp(prefix="charge-shop-", dir=parent))
+            if _fits(folder):
+                return folder
+            shutil.rmtree(folder)
+    raise DataDirectoryUnusable("no folder for the server's socket has a path that is short enough: set TMPDIR")

@@ -1,0 +1,178 @@
+"""One running server process of a cluster: found or launched, waited for, shut down.
+
+`postmaster.pid` in the cluster says who it is and how far it came; the process table says whether that is still
+true.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from journal.embedded.cluster import DISK_FULL_TEXT
+from journal.embedded.errors import DiskFull, StartFailed, unusable
+from journal.embedded.launch import Launch
+from journal.embedded.layout import Layout
+from journal.embedded.server_log import ServerLog
+
+POLL_S = 0.05
+PROGRESS_EVERY_S = 2.0
+
+
+@dataclass(frozen=True)
+class PidFile:
+    """What postmaster.pid says: https://www.postgresql.org/docs/18/storage-file-layout.html"""
+
+    pid: int
+    socket_dir: Path | None
+    status: str  # starting, ready, standby, stopping; empty at first
+
+    @classmethod
+    def read(cls, cluster: Path) -> "PidFile | None":
+        try:
+            lines = (cluster / "postmaster.pid").read_text().splitlines()
+            lines += [""] * (8 - len(lines))
+            return cls(int(lines[0]), Path(lines[4]) if lines[4] else None, lines[7].strip())
+        except FileNotFoundError:
+            return None
+        except ValueError:  # read while it was being written
+            return None
+
+
+class Postmaster:
+    """`child` is there only when this process launched it; `log` is what it says from now on."""
+
+    def __init__(self, layout: Layout, pid: int, *, child: subprocess.Popen[bytes] | None, log: ServerLog) -> None:
+        self._layout = layout
+        self._child = child
+        self._log = log
+        self.pid = pid
+
+    @classmethod
+    def find(cls, layout: Layout) -> "Postmaster | None":
+        """The server that runs on this cluster already, whoever started it."""
+        noted = PidFile.read(layout.cluster)
+        if noted is None or not _is_postmaster_of(layout.cluster, noted.pid):
+            return None
+        return cls(layout, noted.pid, child=None, log=ServerLog(layout.log_dir))
+
+    @classmethod
+    def launch(cls, layout: Layout, launch: Launch, programs: Path) -> "Postmaster":
+        """Start a server; blocking, briefly. The caller has made sure that none runs."""
+        stale = PidFile.read(layout.cluster)
+        # In a restarted container the pid that a dead server left behind may be somebody else's by now, and
+        # PostgreSQL would refuse to start. This variable names a pid that is no server; its other safeguard
+        # against two servers, the shared memory of the old one, stays in force.
+        environment = {"PG_GRANDPARENT_PID": str(stale.pid)} if stale else {}
+        try:
+            with open(layout.startup_log, "wb") as output:
+                os.fchmod(output.fileno(), 0o600)
+                log = ServerLog(layout.log_dir)
+                child = launch.start(
+                    [str(programs / "postgres"), "-D", str(layout.cluster)],
+                    output=output,
+                    environment=environment,
+                )
+        except OSError as error:
+            raise unusable(layout.startup_log, error) from error
+        return cls(layout, child.pid, child=child, log=log)
+
+    @property
+    def is_running(self) -> bool:
+        if self._child is not None:
+            return self._child.poll() is None
+        return _is_postmaster_of(self._layout.cluster, self.pid)
+
+    @property
+    def how_it_ended(self) -> str:
+        status = self._child.poll() if self._child is not None else None
+        match status:
+            case None:
+                return "it is gone"
+            case _ if status < 0:
+                return f"signal {-status}"
+            case _:
+                return f"exit status {status}"
+
+    @property
+    def socket_dir(self) -> Path | None:
+        noted = PidFile.read(self._layout.cluster)
+        return noted.socket_dir if noted and noted.pid == self.pid else None
+
+    @property
+    def is_stopping(self) -> bool:
+        noted = PidFile.read(self._layout.cluster)
+        return noted is not None and noted.pid == self.pid and noted.status == "stopping"
+
+    async def ready(self, on_progress: Callable[[str], None]) -> None:
+        """Wait until it accepts connections, while it lives: recovery after a crash may take minutes."""
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        next_progress = started + PROGRESS_EVERY_S
+        while not self._says_ready():
+            if not self.is_running:
+                raise self._start_failure()
+            if clock() >= next_progress:
+                next_progress = clock() + PROGRESS_EVERY_S
+                said = self._log.last_message() or "no word from it yet"
+                on_progress(f"PostgreSQL is starting, {clock() - started:.0f} s so far: {said}")
+            await asyncio.sleep(POLL_S)
+
+    def detach(self) -> None:
+        """Let a server that we launched outlive us: others use it still."""
+        if self._child is not None and self._child.poll() is None:
+            self._child.returncode = 0  # else its object complains when it is collected
+            self._child = None
+
+    async def ended(self) -> None:
+        while self.is_running:
+            await asyncio.sleep(POLL_S)
+
+    async def shut_down(self, timeout_s: float) -> None:
+        """Fast shutdown, which ends connections and writes a checkpoint; the immediate one when that takes too
+        long (the next start then recovers from the log, and nothing is lost)."""
+        for signal_number, patience_s in ((signal.SIGINT, timeout_s), (signal.SIGQUIT, 10.0)):
+            self._signal(signal_number)
+            try:
+                async with asyncio.timeout(patience_s):
+                    await self.ended()
+                return
+            except TimeoutError:
+                continue
+        self._signal(signal.SIGKILL)
+        await self.ended()
+
+    def _says_ready(self) -> bool:
+        noted = PidFile.read(self._layout.cluster)
+        return noted is not None and noted.pid == self.pid and noted.status == "ready"
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.is_running:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def _start_failure(self) -> StartFailed | DiskFull:
+        if self._log.mentions(DISK_FULL_TEXT):
+            return DiskFull(f"no space is left on the device of {self._layout.data_dir}")
+        reason = self._log.failure() or "it gave no reason"
+        return StartFailed(f"PostgreSQL did not start ({self.how_it_ended}): {reason}; its log: {self._layout.log_dir}")
+
+
+def _is_postmaster_of(cluster: Path, pid: int) -> bool:
+    """A live process whose working directory is the cluster, as a postmaster's is; a pid may have been reused."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    if not Path("/proc/self/cwd").exists():
+        return True
+    try:
+        return Path(f"/proc/{pid}/cwd").samefile(cluster)
+    except OSError:  # gone, or a zombie
+        return False
