@@ -35,14 +35,17 @@ from actors.account import (
     missing,
 )
 from actors.commands import (
+    Capture,
     Command,
     DecideCredit,
     Done,
     Open,
     Outcome,
+    Refund,
     Refusal,
     RefusalCode,
     Settle,
+    Void,
 )
 from journal.committer import Submission, UsedKey
 from journal.entry import Entry
@@ -171,7 +174,7 @@ class Actor:
         self.in_flight += 1
         if self.task is not None:
             self.mailbox.append(envelope)
-        elif self._handle(envelope) is not None:
+        elif not self._handle(envelope):
             self.mailbox.append(envelope)
             self._start(self._catch_up())
 
@@ -190,24 +193,23 @@ class Actor:
 
     # --- one command ---
 
-    def _handle(self, envelope: Envelope, *, is_subject_loaded: bool = False) -> str | None:
-        """Decides the command, or returns the id of what must be loaded before it can be decided."""
+    def _handle(self, envelope: Envelope, *, is_prepared: bool = False) -> bool:
+        """Decides the command; False when something must be loaded before that can be done (see `_prepare`)."""
         try:
             assert not self.is_broken, "the actor is broken"
             self.directory.journal.check_writable()
-            return self._step(envelope, is_subject_loaded)
+            return self._step(envelope, is_prepared)
         except JournalFault as fault:
             envelope.fail(fault)
-            return None
         except Exception as bug:
             # What is in memory may be half changed, while what was submitted before is on its way.
             self.is_broken = True
             self.directory.report_bug(self, bug)
             envelope.fail(InternalError())
             self._go_if_broken()
-            return None
+        return True
 
-    def _step(self, envelope: Envelope, is_subject_loaded: bool) -> str | None:
+    def _step(self, envelope: Envelope, is_prepared: bool) -> bool:
         command = envelope.command
         caller = command.caller
         key = caller.idempotency_key
@@ -215,17 +217,18 @@ class Actor:
             used_by = self.keys.get((caller.by_admin, key))
             if used_by is not None:
                 self._repeat(envelope, used_by)
-                return None
+                return True
 
         now_us = self.directory.clock_us()
         if has_due(self.account, now_us):
             self._expire(now_us)
-        if not is_subject_loaded:
-            subject_id = missing(self.account, command)
-            if subject_id is not None:
-                return subject_id
+        if not is_prepared and missing(self.account, command) is not None:
+            return False
         decision = decide(self.account, command, now_us, self.directory.rules)
         if isinstance(decision, Refusal):
+            # The flush finds a key that only the journal knows. A refusal is not flushed, so it has to ask.
+            if key is not None and not is_prepared:
+                return False
             self.directory.count(decision.code)
             self._show_in_order(envelope, decision)
         elif not decision:
@@ -234,7 +237,7 @@ class Actor:
             self._write(envelope, decision)
             if key is not None:
                 self._remember((caller.by_admin, key), envelope)
-        return None
+        return True
 
     def _write(self, envelope: Envelope, entries: tuple[Entry, ...]) -> None:
         """Applies and submits what was decided. After this point it happens, unless the journal fails."""
@@ -375,10 +378,7 @@ class Actor:
                     [OpenRequest(row, opening) for row, opening in snapshot.requests],
                 )
             for used in used_keys:
-                recorded = await store.recorded(self.seller_id, used.seq)
-                assert recorded is not None
-                done = Done(recorded.entry, recorded.position, self.account.currency, recorded.opening)
-                self.keys[used.by_admin, used.idempotency_key] = UsedBy(recorded.entry.request_hash, done)
+                await self._load_key((used.by_admin, used.idempotency_key), used.seq)
         except (JournalFault, UnknownSeller) as fault:
             self.directory.forget(self)
             self._fail_mailbox(fault)
@@ -390,36 +390,63 @@ class Actor:
         handled = 0
         while self.mailbox:
             envelope = self.mailbox[0]  # Stays there while it waits: whoever ends this task finds it.
-            subject_id = self._handle(envelope)
-            if subject_id is not None and await self._load_subject(envelope, subject_id):
-                self._handle(envelope, is_subject_loaded=True)
-                forget_closed(self.account, subject_id)
+            if not self._handle(envelope) and await self._prepare(envelope):
+                self._handle(envelope, is_prepared=True)
+                self._forget_subject(envelope.command)
             self.mailbox.popleft()
             handled += 1
             if handled % SLICE == 0:
                 await asyncio.sleep(0)
         self.task = None
 
-    async def _load_subject(self, envelope: Envelope, subject_id: str) -> bool:
-        """Brings in a charge or request that is not pending; False when the journal failed, and so the command.
+    async def _prepare(self, envelope: Envelope) -> bool:
+        """Loads what the journal has of the command's key, else of the charge or request that it speaks of.
 
-        It is read only after all that was submitted is durable, and nothing is decided meanwhile."""
-        store = self.directory.store
+        Nothing is decided meanwhile. False when the journal failed, and so the command."""
+        caller = envelope.command.caller
         try:
-            if self.undurable:
-                await self._durable()
-            if isinstance(envelope.command, DecideCredit):
-                request = await store.load_request(self.seller_id, subject_id)
-                if request is not None:
-                    self.account.requests[subject_id] = OpenRequest(*request)
-            else:
-                charge = await store.load_charge(self.seller_id, subject_id)
-                if charge is not None:
-                    self.account.charges[subject_id] = OpenCharge(*charge)
+            if caller.idempotency_key is not None:
+                key = (caller.by_admin, caller.idempotency_key)
+                seq = await self.directory.store.seq_of_key(self.seller_id, *key)
+                if seq is not None:
+                    await self._load_key(key, seq)
+                    return True
+            subject_id = missing(self.account, envelope.command)
+            if subject_id is not None:
+                await self._load_subject(envelope.command, subject_id)
         except JournalFault as fault:
             envelope.fail(fault)
             return False
         return True
+
+    async def _load_key(self, key: _KeyOfSide, seq: int) -> None:
+        recorded = await self.directory.store.recorded(self.seller_id, seq)
+        assert recorded is not None
+        entry = recorded.entry
+        done = Done(entry, recorded.position, self.account.currency, recorded.opening)
+        self.keys[key] = UsedBy(entry.request_hash, done)
+        self._forget_old_keys()
+
+    async def _load_subject(self, command: Command, subject_id: str) -> None:
+        """Brings in a charge or request that is not pending, after all that was submitted of it is durable."""
+        store = self.directory.store
+        if self.undurable:
+            await self._durable()
+        if isinstance(command, DecideCredit):
+            request = await store.load_request(self.seller_id, subject_id)
+            if request is not None:
+                self.account.requests[subject_id] = OpenRequest(*request)
+        else:
+            charge = await store.load_charge(self.seller_id, subject_id)
+            if charge is not None:
+                self.account.charges[subject_id] = OpenCharge(*charge)
+
+    def _forget_subject(self, command: Command) -> None:
+        """What was brought in and is not pending goes again, so that an account holds what is open and no more."""
+        if isinstance(command, DecideCredit):
+            forget_closed(self.account, command.request_id)
+        elif isinstance(command, Capture | Void | Refund):
+            forget_closed(self.account, command.charge_id)
 
     async def _durable(self) -> None:
         """Waits for all that was submitted so far."""

@@ -165,6 +165,9 @@ class MemoryStore:
         opening = self._entry(seller_id, entry.subject_id) if entry.subject_id else None
         return Recorded(entry, self._database.positions[seller_id, seq], opening)
 
+    async def seq_of_key(self, seller_id: str, by_admin: bool, idempotency_key: str) -> int | None:
+        return self._database.keys.get((seller_id, by_admin, idempotency_key))
+
     async def sellers_with_expired_holds(self, now_us: int, limit: int) -> list[str]:
         due = {
             row.seller_id: None

@@ -132,6 +132,8 @@ CHARGE_BY_SEQ: Final = f"SELECT {CHARGE_COLUMNS} FROM {{cell}}.charges c WHERE c
 REQUEST_BY_SEQ: Final = (
     f"SELECT {REQUEST_COLUMNS} FROM {{cell}}.credit_requests r WHERE r.seller_id = $1 AND r.seq = $2"
 )
+SEQ_OF_KEY: Final = """
+SELECT seq FROM {cell}.entries WHERE seller_id = $1 AND idempotency_key = $2 AND by_admin = $3"""
 EXPIRED: Final = """
 SELECT DISTINCT seller_id::text FROM (
     SELECT seller_id FROM {cell}.charges WHERE status = 'pending' AND expires_at_us <= $1
@@ -300,6 +302,11 @@ class PostgresStore:
             opening = await self._entry(connection, seller_id, entry.subject_id) if entry.subject_id else None
         return Recorded(entry, row[POSITION], opening.entry if opening else None)
 
+    async def seq_of_key(self, seller_id: str, by_admin: bool, idempotency_key: str) -> int | None:
+        async with self._borrowed() as connection:
+            seq: int | None = await connection.fetchval(self._sql(SEQ_OF_KEY), seller_id, idempotency_key, by_admin)
+        return seq
+
     async def sellers_with_expired_holds(self, now_us: int, limit: int) -> list[str]:
         async with self._borrowed() as connection:
             return [row[0] for row in await connection.fetch(self._sql(EXPIRED), now_us, limit)]
@@ -326,7 +333,7 @@ class PostgresStore:
 
 def _entry_columns(entries: Sequence[Entry]) -> list[Sequence[Any]]:
     """One sequence per column of `FLUSH`, in its order, which is that of the fields of `Entry`."""
-    columns = list(zip(*map(astuple, entries), strict=True))
+    columns: list[Sequence[Any]] = list(zip(*map(astuple, entries), strict=True))
     del columns[_PREVIOUS_HASH]
     return columns
 

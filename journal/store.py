@@ -113,5 +113,8 @@ class Store(Protocol):
     async def recorded(self, seller_id: str, seq: int) -> Recorded | None:
         """One entry, with what its answer needs."""
 
+    async def seq_of_key(self, seller_id: str, by_admin: bool, idempotency_key: str) -> int | None:
+        """The entry that has used up this key of the seller's side."""
+
     async def sellers_with_expired_holds(self, now_us: int, limit: int) -> list[str]:
         """At most `limit` sellers with a pending hold whose time is over."""
