@@ -1,0 +1,87 @@
+"""A real PostgreSQL for every test that asks for one: one server for the run, a fresh migrated database per test."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from journal.embedded import EmbeddedPostgres
+from journal.embedded.layout import APP_ROLE
+from journal.migrate import migrate
+
+TEMPLATE = "migrated"
+# What only a power cut could lose may be lost here, so that a database is made and dropped in milliseconds.
+FAST_SETTINGS = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "64MB", "max_connections": "200"}
+
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Database:
+    """A test's own database: `owner_url` migrates, `app_url` is what the service signs in with."""
+
+    name: str
+    owner_url: str
+    app_url: str
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """The server of this test run. Tests that stop or break a server make one of their own."""
+    with tempfile.TemporaryDirectory(prefix="charge-shop-tests-") as folder:
+        server = EmbeddedPostgres(Path(folder, "data"), settings=FAST_SETTINGS)
+        asyncio.run(server.start())
+        try:
+            yield server
+        finally:
+            asyncio.run(server.stop())
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres: EmbeddedPostgres) -> str:
+    """The name of a database in which every migration has run, to be copied."""
+
+    async def make() -> None:
+        await _execute(postgres, f'CREATE DATABASE "{TEMPLATE}"')
+        await migrate(postgres.url("owner", TEMPLATE), app_user=APP_ROLE)
+
+    asyncio.run(make())
+    return TEMPLATE
+
+
+@pytest.fixture
+async def database(postgres: EmbeddedPostgres, migrated_template: str) -> AsyncIterator[Database]:
+    """A migrated database of the test's own."""
+    async with _fresh_database(postgres, migrated_template) as made:
+        yield made
+
+
+@pytest.fixture
+async def empty_database(postgres: EmbeddedPostgres) -> AsyncIterator[Database]:
+    """A database in which nothing has run yet."""
+    async with _fresh_database(postgres, "template1") as made:
+        yield made
+
+
+@asynccontextmanager
+async def _fresh_database(postgres: EmbeddedPostgres, template: str) -> AsyncIterator[Database]:
+    name = f"test_{next(_numbers)}"
+    await _execute(postgres, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    try:
+        yield Database(name, postgres.url("owner", name), postgres.url("app", name))
+    finally:
+        await _execute(postgres, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+async def _execute(postgres: EmbeddedPostgres, statement: str) -> None:
+    connection = await asyncpg.connect(postgres.url("owner", "postgres"))
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()

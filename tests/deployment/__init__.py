@@ -1,0 +1,1 @@
+"""The deployment files: parsed against their promises, and nginx run for real in front of a stand-in."""
