@@ -114,7 +114,8 @@ class Account:
 
     def load(self, row: AccountRow, last: Entry, holds: list[OpenCharge], requests: list[OpenRequest]) -> None:
         """Takes over what the journal has: the cost does not depend on how long the history is."""
-        assert self.seq == 0 and row.seller_id == last.seller_id == self.seller_id
+        assert self.seq == 0
+        assert row.seller_id == last.seller_id == self.seller_id
         self.currency = row.currency
         self.is_suspended = row.is_suspended
         self.credit_limit = row.credit_limit
@@ -497,7 +498,8 @@ def _entry(
 def apply(account: Account, entry: Entry) -> Row | None:
     """Moves the account to the state after `entry`. Asserts what the rules promise: a failure is our own bug."""
     assert entry.seller_id == account.seller_id
-    assert entry.seq == account.seq + 1 and entry.at_us >= account.at_us
+    assert entry.seq == account.seq + 1
+    assert entry.at_us >= account.at_us
     assert entry.previous_hash == account.last_hash
     assert entry.available_after == account.available + entry.amount
     assert entry.held_after == account.held + entry.held_change >= 0
@@ -559,17 +561,20 @@ def _apply_to_charge(account: Account, entry: Entry) -> Row:
     amount, refunded, status = row.amount, row.refunded, row.status
     match entry.type:
         case EntryType.CAPTURE:
-            assert status is ChargeStatus.PENDING and amount == -entry.held_change
+            assert status is ChargeStatus.PENDING
+            assert amount == -entry.held_change
             status = ChargeStatus.COMPLETED
         case EntryType.VOID:
-            assert status is ChargeStatus.PENDING and 0 < entry.amount <= amount
+            assert status is ChargeStatus.PENDING
+            assert 0 < entry.amount <= amount
             if entry.amount == amount:
                 status = ChargeStatus.VOIDED
             else:
                 # The rest of a partial capture, which follows as the next entry of the same flush.
                 amount -= entry.amount
         case EntryType.EXPIRY:
-            assert status is ChargeStatus.PENDING and entry.amount == amount
+            assert status is ChargeStatus.PENDING
+            assert entry.amount == amount
             status = ChargeStatus.EXPIRED
         case _:
             assert entry.type is EntryType.REFUND

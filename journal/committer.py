@@ -34,7 +34,6 @@ from journal.store import (
     Store,
 )
 
-
 T = TypeVar("T")
 
 
@@ -73,7 +72,7 @@ class Observer(Protocol):
         must be loaded afresh, then these be decided again in this order."""
 
     def in_doubt(self, sellers: Iterable[str] | None) -> None:
-        """Entries of these sellers did not become durable: what was built on them must be dropped. None: all sellers."""
+        """Entries of these sellers did not become durable: what was built on them must be dropped. None: of all."""
 
 
 class CommitterSettings(Struct, frozen=True):

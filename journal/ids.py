@@ -53,5 +53,6 @@ def is_id(text: str) -> bool:
 def new_id(now_us: int, random_bytes: Callable[[int], bytes]) -> str:
     """A random UUIDv7 for what is not an entry: users, sellers, API keys, verifications."""
     tail = int.from_bytes(random_bytes(10))
-    digits = f"{now_us // 1000:012x}{0x7000 | (tail >> 68):04x}{0x8000 | ((tail >> 54) & 0x3FFF):04x}{tail & (2**48 - 1):012x}"
+    low = tail & (2**48 - 1)
+    digits = f"{now_us // 1000:012x}{0x7000 | (tail >> 68):04x}{0x8000 | ((tail >> 48) & 0x3FFF):04x}{low:012x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

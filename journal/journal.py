@@ -12,6 +12,7 @@ sent, so it ends here before it ends in the database.
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from enum import StrEnum
 
 from msgspec import Struct
@@ -177,10 +178,8 @@ class Journal:
                 return
 
     async def _release(self, epoch: int) -> None:
-        try:
+        with suppress(JournalUnavailable):  # Then it lapses by itself.
             await self._store.release(epoch)
-        except JournalUnavailable:
-            pass  # It lapses by itself.
 
     async def _pause(self, seconds: float) -> None:
         """Sleeps, but not past `stop`."""

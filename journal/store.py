@@ -34,7 +34,7 @@ class EpochLost(JournalFault):
 
 
 class FlushRefused(JournalFault):
-    """The database refused the statement and rolled it back: a value it does not take, or no room. Nothing was written."""
+    """The database refused the statement and rolled it back: a bad value, or no room. Nothing was written."""
 
 
 class Lease(Struct, frozen=True):
