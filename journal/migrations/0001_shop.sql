@@ -5,7 +5,7 @@
 CREATE TABLE shop.users (
     id             uuid PRIMARY KEY,
     -- ASCII, so that "the same in another case" means the same thing on every server.
-    username       text COLLATE "C" NOT NULL CHECK (username ~ '^[A-Za-z0-9._@-]{3,64}$'),
+    username       text COLLATE "C" NOT NULL CHECK (username ~ '^[A-Za-z0-9@.+_-]{1,100}$'),
     role           text NOT NULL CHECK (role IN ('admin', 'seller')),
     password_hash  text NOT NULL,   -- argon2id in its encoded form, parameters included
     status         text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'disabled')),

@@ -1,0 +1,9 @@
+"""Who is asking: users, their passwords, tokens and API keys, and the credentials kept in memory.
+
+In reading order: `bearer` (what a credential looks like), `credentials` and `revocations` (the hot path: a
+dictionary look-up that a revocation reaches within a second), `sign_in`, `throttle` and `passwords` (how a
+token is earned), `tokens` and `api_keys`, `users`, `sellers` and `first_admin` (the rows), `housekeeping`.
+
+Refusals are values, an `IdentityRefusal` with the contract's code. What fails from outside is one of the
+faults of `journal.store`, or `Overloaded`. Nothing here decides what a principal may do: handlers do.
+"""

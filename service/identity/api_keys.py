@@ -1,0 +1,128 @@
+"""API keys: what a seller's programs send. They do not expire; revoking them is for ever."""
+
+import asyncio
+from collections.abc import Callable
+from itertools import islice
+from typing import Final
+
+import asyncpg
+from msgspec import Struct
+
+from journal.ids import new_id
+from service.identity.bearer import DISPLAYED_LENGTH, CredentialKind, RandomBytes, digest_of, new_secret
+from service.identity.database import Database
+from service.identity.instants import NowUs, of_column, to_column
+from service.identity.page import FIRST, Position
+
+NAME_LENGTH_MAX: Final = 100
+
+CREATE: Final = """
+    INSERT INTO shop.api_keys (id, user_id, name, prefix, digest, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6)
+"""
+LIST: Final = """
+    SELECT id::text, name, prefix, created_at, last_used_at
+      FROM shop.api_keys
+     WHERE user_id = $1 AND revoked_at IS NULL AND (created_at, id) < ($2, $3)
+     ORDER BY created_at DESC, id DESC LIMIT $4
+"""
+REVOKE: Final = """
+    UPDATE shop.api_keys SET revoked_at = $3
+     WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL
+    RETURNING true
+"""
+WRITE_LAST_USED: Final = """
+    UPDATE shop.api_keys k SET last_used_at = seen.at
+      FROM unnest($1::uuid[], $2::timestamptz[]) AS seen (id, at)
+     WHERE k.id = seen.id AND (k.last_used_at IS NULL OR k.last_used_at < seen.at)
+"""
+
+
+class ApiKey(Struct, frozen=True):
+    id: str
+    name: str
+    prefix: str
+    created_at_us: int
+    last_used_at_us: int | None
+
+    @property
+    def position(self) -> Position:
+        return Position(self.created_at_us, self.id)
+
+
+class ApiKeys:
+    """`forget(user_id)` is told of what ends here, which is sooner than the notification comes."""
+
+    def __init__(
+        self, database: Database, *, now_us: NowUs, random_bytes: RandomBytes, forget: Callable[[str], None]
+    ) -> None:
+        self._database = database
+        self._now_us = now_us
+        self._random_bytes = random_bytes
+        self._forget = forget
+
+    async def create(self, user_id: str, name: str) -> tuple[ApiKey, str]:
+        """A new key, and its secret, which is not kept anywhere."""
+        secret = new_secret(CredentialKind.API_KEY, self._random_bytes)
+        now_us = self._now_us()
+        key = ApiKey(new_id(now_us, self._random_bytes), name, secret[:DISPLAYED_LENGTH], now_us, None)
+        async with self._database.writing() as connection:
+            await connection.execute(CREATE, key.id, user_id, name, key.prefix, digest_of(secret), to_column(now_us))
+        return key, secret
+
+    async def list(self, user_id: str, *, limit: int, before: Position = FIRST) -> list[ApiKey]:
+        """The user's keys that are in force, newest first."""
+        async with self._database.reading() as connection:
+            rows = await connection.fetch(LIST, user_id, before.at, before.id, limit)
+        return [_key_of(row) for row in rows]
+
+    async def revoke(self, user_id: str, key_id: str) -> bool:
+        """False when the user has no such key in force."""
+        async with self._database.writing() as connection:
+            is_revoked = await connection.fetchval(REVOKE, key_id, user_id, to_column(self._now_us()))
+        if is_revoked:
+            self._forget(user_id)
+        return bool(is_revoked)
+
+
+class LastUsed:
+    """When each key was last used: noted in memory at every request, written now and then, many at a time.
+
+    A process that is killed loses what was noted since the last `flush`; nothing but a display depends on it.
+    """
+
+    def __init__(self, database: Database, *, noted_max: int = 100_000, batch_max: int = 5_000) -> None:
+        self._database = database
+        self._noted = dict[str, int]()
+        self._noted_max = noted_max
+        self._batch_max = batch_max
+        self._flushing = asyncio.Lock()
+
+    def note(self, key_id: str, at_us: int) -> None:
+        if len(self._noted) < self._noted_max or key_id in self._noted:
+            self._noted[key_id] = at_us
+
+    async def flush(self) -> None:
+        """Writes all that was noted; what cannot be written now is kept for the next time, unless newer is known."""
+        async with self._flushing:
+            for _ in range(0, len(self._noted), self._batch_max):
+                batch = {key: self._noted.pop(key) for key in list(islice(self._noted, self._batch_max))}
+                try:
+                    async with self._database.writing() as connection:
+                        await connection.execute(
+                            WRITE_LAST_USED, list(batch), [to_column(at_us) for at_us in batch.values()]
+                        )
+                except BaseException:
+                    self._noted = {**batch, **self._noted}
+                    raise
+
+
+def _key_of(row: asyncpg.Record) -> ApiKey:
+    last_used_at = row["last_used_at"]
+    return ApiKey(
+        id=row["id"],
+        name=row["name"],
+        prefix=row["prefix"],
+        created_at_us=of_column(row["created_at"]),
+        last_used_at_us=of_column(last_used_at) if last_used_at is not None else None,
+    )

@@ -1,0 +1,70 @@
+"""Connections to the `shop` schema, and what it means when one of them fails.
+
+Identity's tables are ordinary ones: a statement or a short transaction each, no order to keep. A read that
+fails can simply be asked again. A write whose COMMIT got no answer may have happened; it is not resolved as
+the journal's flushes are, the caller is told that it is not known.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final, TypeAlias
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from journal.store import JournalUnavailable, NotApplied, OutcomeUnknown
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
+
+CONNECTION_FAULTS: Final = (
+    OSError,  # TimeoutError is one
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # shutting down, starting up, terminated
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,  # demoted to a replica
+)
+"""Everything that says "not now" rather than "not this"."""
+
+
+class Database:
+    """A small pool, whose connections act as the service's role."""
+
+    def __init__(self, pool: Pool, *, acquire_timeout_s: float = 5.0) -> None:
+        self._pool = pool
+        self._acquire_timeout_s = acquire_timeout_s
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Connection]:
+        """Raises JournalUnavailable."""
+        try:
+            async with self._pool.acquire(timeout=self._acquire_timeout_s) as connection:
+                yield connection
+        except CONNECTION_FAULTS as fault:
+            raise JournalUnavailable(str(fault)) from fault
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[Connection]:
+        """One transaction. Raises JournalUnavailable, NotApplied or OutcomeUnknown.
+
+        Read committed: each statement sees what was committed before it, which is what the row locks here
+        rely on.
+        """
+        is_committing = False
+        try:
+            async with self._pool.acquire(timeout=self._acquire_timeout_s) as connection:
+                transaction = connection.transaction(isolation="read_committed")
+                await transaction.start()
+                try:
+                    yield connection
+                except BaseException:
+                    if not connection.is_closed():
+                        await transaction.rollback()
+                    raise
+                is_committing = True
+                await transaction.commit()
+        except asyncpg.TransactionRollbackError as fault:  # deadlock, serialization
+            raise NotApplied(str(fault)) from fault
+        except CONNECTION_FAULTS as fault:
+            raise (OutcomeUnknown if is_committing else JournalUnavailable)(str(fault)) from fault

@@ -1,0 +1,44 @@
+"""The first admin: on an empty database somebody must be able to sign in."""
+
+import secrets
+from typing import Final
+
+from journal.ids import new_id
+from service.identity.bearer import RandomBytes
+from service.identity.database import Database
+from service.identity.instants import NowUs
+from service.identity.passwords import Passwords
+from service.identity.users import User, insert_user
+
+USERNAME: Final = "admin"
+
+ANY_USER: Final = "SELECT EXISTS (SELECT FROM shop.users)"
+# Two instances may start on one empty database: one makes the admin, the other waits here and finds it made.
+LOCK: Final = "SELECT pg_advisory_xact_lock(7162257305424228979)"
+
+
+async def ensure_first_admin(
+    database: Database,
+    passwords: Passwords,
+    *,
+    password: str | None,
+    now_us: NowUs,
+    random_bytes: RandomBytes,
+) -> str | None:
+    """Makes the user `admin` if there is no user at all, with `password` or else one that is made up.
+
+    Returns the made-up password, to be shown once; None when there is nothing to show.
+    """
+    async with database.reading() as connection:
+        if await connection.fetchval(ANY_USER):
+            return None
+    made_up = None if password is not None else secrets.token_urlsafe(15)
+    password_hash = await passwords.hash(password if password is not None else made_up or "")
+    created_at_us = now_us()
+    admin = User(new_id(created_at_us, random_bytes), USERNAME, "admin", "active", password_hash, created_at_us)
+    async with database.writing() as connection:
+        await connection.execute(LOCK)
+        if await connection.fetchval(ANY_USER):
+            return None
+        await insert_user(connection, admin)
+    return made_up

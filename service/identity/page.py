@@ -1,0 +1,32 @@
+"""Where a page of a list begins: lists here are ordered by (created_at, id), newest first.
+
+A list takes the position of the last item of the page before, and answers what comes after it. Whoever wants
+to know whether there is more asks for one item more than it shows.
+"""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from msgspec import Struct
+
+from service.identity.instants import to_column
+
+_LATEST: Final = datetime(9999, 12, 31, tzinfo=UTC)
+
+
+class Position(Struct, frozen=True):
+    """Of an item in a list."""
+
+    at_us: int
+    id: str
+
+    @property
+    def at(self) -> datetime:
+        try:
+            return to_column(self.at_us)
+        except OverflowError:  # a cursor may hold any number
+            return _LATEST
+
+
+FIRST: Final = Position(253_402_214_400_000_000, "ffffffff-ffff-ffff-ffff-ffffffffffff")
+"""Before the newest item of every list."""
