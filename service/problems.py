@@ -154,9 +154,7 @@ class ProblemDocument(Struct, frozen=True, omit_defaults=True, rename={"type_": 
         ),
     ]
     code: Annotated[ProblemCode, Meta(description="The word that programs decide by.")]
-    request_id: Annotated[
-        str, Meta(description="The answer's `X-Request-Id`.", examples=["0195f3a2c4b07d31"])
-    ]
+    request_id: Annotated[str, Meta(description="The answer's `X-Request-Id`.", examples=["0195f3a2c4b07d31"])]
     errors: Annotated[
         tuple[FieldError, ...] | UnsetType, Meta(description="With `validation_failed`: the fields at fault.")
     ] = UNSET

@@ -121,17 +121,13 @@ class Charge(Struct, frozen=True):
     id: Id
     seller_id: Id
     phone_number: E164
-    amount: Annotated[
-        Money, Meta(description="What was charged; after a partial capture, what was captured.")
-    ]
+    amount: Annotated[Money, Meta(description="What was charged; after a partial capture, what was captured.")]
     currency: CurrencyCode
     status: ChargeStatus
     refunded_amount: Money
     reference: str | None
     metadata: StringMap
-    failure_code: Annotated[
-        str | None, Meta(description="Why it failed; else null.", examples=["insufficient_credit"])
-    ]
+    failure_code: Annotated[str | None, Meta(description="Why it failed; else null.", examples=["insufficient_credit"])]
     expires_at: Annotated[Time | None, Meta(description="When the hold gives its credit back; else null.")]
     seq: Annotated[int, Meta(description="The entry's number within its seller: 1, 2, 3 ...")]
     receipt: Annotated[HexHash, Meta(description="The entry's hash.")]

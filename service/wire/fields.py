@@ -92,9 +92,7 @@ PhoneNumber = Annotated[
         max_length=40,
     ),
 ]
-Reference = Annotated[
-    str, Meta(description="The seller's own word for it.", examples=["order-4711"], max_length=100)
-]
+Reference = Annotated[str, Meta(description="The seller's own word for it.", examples=["order-4711"], max_length=100)]
 MetadataName = Annotated[str, Meta(max_length=40)]
 MetadataValue = Annotated[str, Meta(max_length=500)]
 Metadata = Annotated[
@@ -107,9 +105,7 @@ Metadata = Annotated[
 ]
 ExpiresIn = Annotated[
     int,
-    Meta(
-        description="Seconds until a hold gives its credit back by itself.", examples=[900], ge=1, le=604_800
-    ),
+    Meta(description="Seconds until a hold gives its credit back by itself.", examples=[900], ge=1, le=604_800),
 ]
 
 # --- queries ----------------------------------------------------------------------------------------------
@@ -118,6 +114,10 @@ PageLimit = Annotated[int, Meta(description="How many at most.", ge=1, le=100)]
 Cursor = Annotated[str, Meta(description="`next_cursor` of the page before.", max_length=1000)]
 SellerFilter = Annotated[
     str, Meta(description="Whose; for admins. A seller's own id is accepted from the seller itself.")
+]
+Search = Annotated[str, Meta(description="Part of the name or the username.", max_length=100)]
+IdempotencyKey = Annotated[
+    str, Meta(description="The key that it was sent under.", examples=["sale-4711"], max_length=255)
 ]
 From = Annotated[Instant, Meta(description="Not earlier than this time, or the midnight (UTC) of a date.")]
 To = Annotated[Instant, Meta(description="Earlier than this time, or the midnight (UTC) of a date.")]

@@ -6,7 +6,20 @@ from msgspec import Meta, Struct, field
 
 from journal.entry import EntryType
 from journal.projections import ChargeStatus, CreditRequestStatus
-from service.wire.fields import Cursor, FilterId, From, Instant, PageLimit, SellerFilter, SellerStatus, To
+from service.wire.fields import (
+    Cursor,
+    FilterId,
+    From,
+    IdempotencyKey,
+    Instant,
+    PageLimit,
+    PhoneNumber,
+    Reference,
+    Search,
+    SellerFilter,
+    SellerStatus,
+    To,
+)
 
 
 class Query(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,7 +47,7 @@ class PageOfSeller(PageQuery, frozen=True):
 
 class Sellers(PageQuery, frozen=True):
     status: Annotated[SellerStatus | None, Meta(description="Only sellers with this status.")] = None
-    q: Annotated[str | None, Meta(description="Part of the name or the username.", max_length=100)] = None
+    q: Search | None = None
 
 
 class CreditRequests(PageOfSeller, frozen=True):
@@ -42,20 +55,16 @@ class CreditRequests(PageOfSeller, frozen=True):
 
 
 class Balance(OfSeller, frozen=True):
-    at: Annotated[
-        Instant | None, Meta(description="As of the end of this time; a date means its midnight, UTC.")
-    ] = None
+    at: Annotated[Instant | None, Meta(description="As of the end of this time; a date means its midnight, UTC.")] = (
+        None
+    )
 
 
 class Charges(PageOfSeller, frozen=True):
     status: Annotated[ChargeStatus | None, Meta(description="Only charges with this status.")] = None
-    phone_number: Annotated[str | None, Meta(description="Only charges to this number.", max_length=40)] = (
-        None
-    )
-    reference: Annotated[str | None, Meta(description="Only with this reference.", max_length=100)] = None
-    idempotency_key: Annotated[
-        str | None, Meta(description="Only the charge that was made under this key.", max_length=255)
-    ] = None
+    phone_number: PhoneNumber | None = None
+    reference: Reference | None = None
+    idempotency_key: IdempotencyKey | None = None
     from_us: From | None = field(default=None, name="from")
     to_us: To | None = field(default=None, name="to")
 

@@ -74,8 +74,7 @@ class ChangeSeller(Body, frozen=True):
 
     name: DisplayName | UnsetType = UNSET
     status: (
-        Annotated[SellerStatus, Meta(description="A suspended seller reads, and ends what it began.")]
-        | UnsetType
+        Annotated[SellerStatus, Meta(description="A suspended seller reads, and ends what it began.")] | UnsetType
     ) = UNSET
     credit_limit: LimitAmount | UnsetType = UNSET
 
@@ -98,9 +97,7 @@ class DecideCreditRequest(Body, frozen=True):
 class CreateCharge(Body, frozen=True):
     phone_number: PhoneNumber
     amount: Amount
-    capture: Annotated[
-        bool, Meta(description="`false` holds the amount for a later capture; null is no value.")
-    ] = True
+    capture: Annotated[bool, Meta(description="`false` holds the amount for a later capture; null is no value.")] = True
     expires_in: Annotated[ExpiresIn | None, Meta(description="For a hold; 900 seconds by default.")] = None
     reference: Reference | None = None
     metadata: Metadata | None = None

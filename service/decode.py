@@ -1,0 +1,153 @@
+"""From the body of a request to a typed value, or to the problem that says why not.
+
+What is refused, in this order: a compressed body (415), one that is too large (413, before it is read), another
+media type (415), what is not JSON in UTF-8 or is absurd (400), what is not of the type (422, with every field
+at fault). Nothing here knows what a body means; amounts and phone numbers are looked at where the seller's
+currency is known (`service.amounts`, `service.phone`).
+
+Queries are decoded by `service.query`, cursors by `service.cursors`, headers by `service.headers`.
+"""
+
+import asyncio
+from typing import Final, Generic, TypeVar
+
+import msgspec
+from aiohttp import hdrs, web
+
+from service import findings
+from service.problems import Problem, ProblemCode
+
+BODY_SIZE_MAX: Final = 64 * 1024
+BATCH_BODY_SIZE_MAX: Final = 4 * 1024 * 1024
+BODY_TIMEOUT_S: Final = 30.0
+"""For a body to arrive. Who is slower holds a connection for nothing."""
+
+_JSON: Final = "application/json"
+_NUL: Final = b"\\u0000"
+
+B = TypeVar("B", bound=msgspec.Struct)
+
+
+class BodyDecoder(Generic[B]):
+    """Decodes bodies of one type; made once per operation."""
+
+    def __init__(
+        self,
+        body_type: type[B],
+        *,
+        may_be_absent: bool = False,
+        size_max: int = BODY_SIZE_MAX,
+        timeout_s: float = BODY_TIMEOUT_S,
+    ) -> None:
+        """`may_be_absent`: no body means `{}`, for operations whose fields are all optional."""
+        self.body_type = body_type
+        self.may_be_absent = may_be_absent
+        self.size_max = size_max
+        self.timeout_s = timeout_s
+        self._decode = msgspec.json.Decoder(body_type).decode
+
+    async def read(self, request: web.Request) -> B:
+        """The request's body. Raises a Problem (400, 413, 415 or 422)."""
+        headers = request.headers
+        if hdrs.CONTENT_ENCODING in headers:
+            _require_no_compression(headers[hdrs.CONTENT_ENCODING])
+        content_type = headers.get(hdrs.CONTENT_TYPE)
+        if content_type != _JSON and not (self.may_be_absent and not request.body_exists):
+            _require_size(request, self.size_max)
+            _require_json(content_type)
+        content = request.content
+        # Mostly the whole body has come with the head: then there is nothing to wait for.
+        if content.is_eof():
+            data = content.read_nowait()
+            if len(data) > self.size_max:
+                raise _too_large(self.size_max)
+        else:
+            data = await _read(request, self.size_max, self.timeout_s)
+        return self.decode(data)
+
+    def decode(self, data: bytes) -> B:
+        """Raises a Problem (400 or 422)."""
+        if not data:
+            if not self.may_be_absent:
+                raise Problem(ProblemCode.MALFORMED_REQUEST, "The body is missing.")
+            data = b"{}"
+        try:
+            body = self._decode(data)
+        except msgspec.ValidationError as error:
+            raise _explained(self.body_type, data) from error
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise _malformed(error) from error
+        if _NUL in data and (nuls := findings.find_nul(msgspec.json.decode(data))):
+            raise Problem(ProblemCode.VALIDATION_FAILED, errors=nuls)
+        return body
+
+
+async def _read(request: web.Request, size_max: int, timeout_s: float) -> bytes:
+    """A body that is still arriving, of known length or in chunks, no further than to the limit."""
+    _require_size(request, size_max)
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(timeout_s):
+            while part := await request.content.readany():
+                size += len(part)
+                if size > size_max:
+                    raise _too_large(size_max)
+                parts.append(part)
+    except TimeoutError as error:
+        detail = f"The body did not arrive within {timeout_s:g} seconds."
+        raise Problem(ProblemCode.MALFORMED_REQUEST, detail, is_last=True) from error
+    except web.RequestPayloadError as error:
+        detail = "The body is not framed as HTTP asks."
+        raise Problem(ProblemCode.MALFORMED_REQUEST, detail, is_last=True) from error
+    return b"".join(parts)
+
+
+def _explained(body_type: type[msgspec.Struct], data: bytes) -> Problem:
+    """The decoder stopped at a wrong field. What follows it may not even be JSON, and that goes first."""
+    try:
+        msgspec.json.decode(data)
+        errors = findings.find_in_json(body_type, data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return _malformed(error)
+    return Problem(ProblemCode.VALIDATION_FAILED, errors=errors)
+
+
+def _malformed(error: Exception) -> Problem:
+    match error:
+        case RecursionError():
+            detail = "The body is nested too deeply."
+        case UnicodeDecodeError():
+            detail = "The body is not UTF-8."
+        case msgspec.ValidationError():
+            detail = "A number in the body is absurd."
+        case _:
+            detail = f"{error}."
+    return Problem(ProblemCode.MALFORMED_REQUEST, detail)
+
+
+def _require_no_compression(content_encoding: str) -> None:
+    if content_encoding.strip().lower() not in ("identity", ""):
+        raise Problem(
+            ProblemCode.UNSUPPORTED_MEDIA_TYPE,
+            "Compressed bodies are not accepted.",
+            headers={"Accept-Encoding": "identity"},
+            is_last=True,
+        )
+
+
+def _require_size(request: web.Request, size_max: int) -> None:
+    if (request.content_length or 0) > size_max:
+        raise _too_large(size_max)
+
+
+def _require_json(content_type: str | None) -> None:
+    """Parameters are let be: JSON is UTF-8, whatever a charset says (RFC 8259, 8.1 and 11)."""
+    if content_type is None or content_type.partition(";")[0].strip().lower() != _JSON:
+        raise Problem(
+            ProblemCode.UNSUPPORTED_MEDIA_TYPE, "The body must be application/json.", headers={"Accept": _JSON}
+        )
+
+
+def _too_large(size_max: int) -> Problem:
+    return Problem(ProblemCode.BODY_TOO_LARGE, f"The body is larger than {size_max // 1024} KiB.", is_last=True)

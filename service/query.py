@@ -1,0 +1,85 @@
+"""From the query and the path of a request to typed values, or to the problem that says why not.
+
+A parameter that is unknown, given twice, or not of its type is a 422, never guessed at. A malformed id in a
+path is a 404, like an id that is nobody's.
+"""
+
+import re
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from journal.ids import is_id
+from journal.times import parse_time
+from service import findings
+from service.problems import FieldError, Problem, ProblemCode, not_found
+from service.wire.fields import FilterId, Instant
+
+_INTEGER: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+
+Q = TypeVar("Q", bound=msgspec.Struct)
+
+
+class QueryDecoder(Generic[Q]):
+    """Decodes queries of one type; made once per operation."""
+
+    def __init__(self, query_type: type[Q]) -> None:
+        self.query_type = query_type
+        self._has_defaults_only = not any(field.required for field in msgspec.structs.fields(query_type))
+
+    def read(self, request: web.Request) -> Q:
+        """The request's parameters. Raises a Problem (422)."""
+        if not request.query_string and self._has_defaults_only:
+            return self.query_type()
+        return self.decode(list(request.query.items()))
+
+    def decode(self, parameters: list[tuple[str, str]]) -> Q:
+        values = dict(parameters)
+        if errors := _repeated(parameters) + findings.find_nul(values):
+            raise Problem(ProblemCode.VALIDATION_FAILED, errors=errors)
+        try:
+            return msgspec.convert(
+                {name: _number_or_text(name, text) for name, text in values.items()},
+                self.query_type,
+                dec_hook=_decode_own,
+            )
+        except msgspec.ValidationError as error:
+            errors = findings.find(
+                self.query_type,
+                {name: _number_or_text(name, text) for name, text in values.items()},
+                lambda value, of: msgspec.convert(value, of, dec_hook=_decode_own),
+            )
+            raise Problem(ProblemCode.VALIDATION_FAILED, errors=errors) from error
+
+
+def path_id(request: web.Request, name: str = "id") -> str:
+    """The canonical id in the request's path. Raises the 404 of ids that are nobody's."""
+    text = request.match_info[name]
+    if is_id(text):
+        return text
+    if is_id(canonical := text.lower()) and text.isascii():
+        return canonical
+    raise not_found()
+
+
+def _repeated(parameters: list[tuple[str, str]]) -> list[FieldError]:
+    names = [name for name, _ in parameters]
+    return [FieldError(name[:100], "Given more than once.") for name in sorted(set(names)) if names.count(name) > 1]
+
+
+def _number_or_text(name: str, text: str) -> int | str:
+    """`limit` is the only number among the parameters of this API."""
+    return int(text) if name == "limit" and _INTEGER.fullmatch(text) else text
+
+
+def _decode_own(own_type: type, value: Any) -> Any:
+    if own_type is Instant:
+        if not isinstance(value, str) or (at_us := parse_time(value)) is None:
+            # A plus sign means a space in a query: a common slip, and the only trace of it is here.
+            raise ValueError("Expected a date, or an RFC 3339 time with its offset (`+` is sent as `%2B`)")
+        return Instant(at_us)
+    assert own_type is FilterId, own_type
+    if not isinstance(value, str) or not value.isascii() or not is_id(value.lower()):
+        raise ValueError("Expected a UUID")
+    return FilterId(value.lower())
