@@ -1,0 +1,155 @@
+"""The composition: every part of the service made by plain constructors, wired here and nowhere else.
+
+`Services` is what handlers are built from; `running` is the life of it all: connections opened, background tasks
+started and watched, and everything closed in the opposite order.
+"""
+
+import asyncio
+import logging
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+import asyncpg
+
+from actors.account import Rules
+from actors.directory import Bounds, Directory, wall_clock_us
+from actors.sweeper import sweep_forever
+from journal.journal import Journal, JournalSettings
+from journal.postgres import PostgresStore
+from journal.reader import Reader
+from service.database import DatabaseHome, pool_of
+from service.identity.api_keys import ApiKeys, LastUsed
+from service.identity.credentials import Credentials
+from service.identity.database import Database
+from service.identity.housekeeping import keep_house
+from service.identity.passwords import Passwords
+from service.identity.sellers import Sellers
+from service.identity.sign_in import SignIn
+from service.identity.throttle import Throttle
+from service.identity.tokens import Tokens
+from service.identity.users import Users
+from service.metrics import Metrics
+from service.settings import Settings
+
+log = logging.getLogger(__name__)
+
+JOURNAL_POOL_MAX = 8
+READER_POOL_MAX = 6
+IDENTITY_POOL_MAX = 6
+
+
+class Services:
+    """All the parts, for handlers to take what they need of. Made in a running event loop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        home: DatabaseHome,
+        *,
+        journal_pool: "asyncpg.Pool[asyncpg.Record]",
+        reader_pool: "asyncpg.Pool[asyncpg.Record]",
+        identity_pool: "asyncpg.Pool[asyncpg.Record]",
+    ) -> None:
+        self.settings = settings
+        self.home = home
+        self.metrics = Metrics()
+
+        database = Database(identity_pool)
+        self.passwords = Passwords()
+        self.last_used = LastUsed(database)
+        self.credentials = Credentials(
+            database,
+            lambda: asyncpg.connect(home.app_url),
+            last_used=self.last_used,
+            now_us=wall_clock_us,
+            monotonic=time.monotonic,
+        )
+        self.users = Users(
+            database, self.passwords, now_us=wall_clock_us, random_bytes=os.urandom, forget=self.credentials.forget
+        )
+        self.tokens = Tokens(database, now_us=wall_clock_us, random_bytes=os.urandom, forget=self.credentials.forget)
+        self.api_keys = ApiKeys(
+            database, now_us=wall_clock_us, random_bytes=os.urandom, forget=self.credentials.forget
+        )
+        self.sellers = Sellers(database, self.passwords, now_us=wall_clock_us, random_bytes=os.urandom)
+        self.sign_in = SignIn(self.users, self.tokens, self.passwords, Throttle(time.monotonic))
+        self.database = database
+
+        self.store = PostgresStore(home.app_url, journal_pool)
+        self.directory = Directory(
+            self.store,
+            self._currency_of,
+            rules=Rules(settings.second_admin_above),
+            bounds=Bounds(
+                sellers_loaded_max=settings.sellers_loaded_max,
+                seller_in_flight_max=settings.seller_in_flight_max,
+                in_flight_max=settings.in_flight_max,
+            ),
+            count=self.metrics.decided,
+        )
+        self.journal = Journal(
+            self.store,
+            JournalSettings(
+                owner=f"{socket.gethostname()}:{os.getpid()}:{os.urandom(8).hex()}",
+                lease_ttl_s=settings.lease_ttl_s,
+                is_former_owner_dead=home.is_ours_alone,
+            ),
+            self.directory,
+            on_flush=self.metrics.flushed,
+            on_state=lambda state: log.info("journal_state", extra={"state": state.value}),
+        )
+        self.directory.attach(self.journal)
+        self.reader = Reader(reader_pool)
+
+    async def _currency_of(self, seller_id: str) -> str | None:
+        profile = await self.sellers.find(seller_id)
+        return None if profile is None else profile.currency
+
+
+@asynccontextmanager
+async def running(settings: Settings, home: DatabaseHome) -> AsyncIterator[Services]:
+    """The services with everything that works in the background. Leaving it gives the lease back."""
+    async with AsyncExitStack() as stack:
+        services = Services(
+            settings,
+            home,
+            journal_pool=await stack.enter_async_context(pool_of(home.app_url, JOURNAL_POOL_MAX)),
+            reader_pool=await stack.enter_async_context(pool_of(home.app_url, READER_POOL_MAX)),
+            identity_pool=await stack.enter_async_context(pool_of(home.app_url, IDENTITY_POOL_MAX)),
+        )
+        stack.push_async_callback(services.store.close)
+        stack.callback(services.passwords.close)
+        leading = _watched("journal", services.journal.run())
+        background = [
+            _watched("credentials", services.credentials.run()),
+            _watched("sweeper", sweep_forever(services.directory)),
+            _watched("housekeeping", keep_house(services.tokens, services.last_used)),
+        ]
+        if home.server is not None:
+            events = logging.getLogger("journal.embedded")
+            background.append(_watched("postgres", home.server.supervise(lambda event: events.warning(event))))
+        try:
+            yield services
+        finally:
+            services.journal.stop()
+            await asyncio.gather(leading, return_exceptions=True)
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
+            with suppress(Exception):
+                await services.last_used.flush()
+
+
+def _watched(name: str, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
+    """A task that runs as long as the service does; should it die, that is a bug, and the log says so."""
+    task = asyncio.create_task(work, name=name)
+
+    def ended(task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and task.exception() is not None:
+            log.critical("background_task_died", exc_info=task.exception(), extra={"task": name})
+
+    task.add_done_callback(ended)
+    return task

@@ -1,0 +1,109 @@
+"""The HTTP server's life: listening, and an end that cuts nobody off.
+
+    SIGTERM or SIGINT -> not ready -> accept no more -> answer what is in flight, each with `Connection: close`
+                      -> flush -> give the lease back -> exit
+
+All of it within a bound. aiohttp's own shutdown closes busy keep-alive connections without telling their
+clients first, so those are told here: from the first moment of the drain every answer ends its connection.
+A SIGKILL needs nothing of this.
+"""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from aiohttp import web
+
+log = logging.getLogger(__name__)
+
+BACKLOG: Final = 4096
+KEEPALIVE_TIMEOUT_S: Final = 75.0
+IDLE_GRACE_S: Final = 0.2
+"""How long idle connections are kept in a drain: a request that is on its way is answered, not cut."""
+
+
+class PortInUse(Exception):
+    """Another program listens there: stop it, or choose another --port."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket, before anything else is started: what cannot be listened on is refused at once."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        bound = socket.socket(family, kind, protocol)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+    except OSError as fault:
+        raise PortInUse(f"cannot listen on {host} port {port}: {fault.strerror or fault}") from fault
+    bound.setblocking(False)
+    return bound
+
+
+def address_of(bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+async def stop_signal() -> str:
+    """Waits for the first SIGTERM or SIGINT; a second one ends the process the hard way."""
+    loop = asyncio.get_running_loop()
+    received: asyncio.Future[str] = loop.create_future()
+
+    def on_signal(number: signal.Signals) -> None:
+        if received.done():
+            loop.remove_signal_handler(number)
+            signal.raise_signal(number)
+        else:
+            received.set_result(number.name)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number)
+    return await received
+
+
+class HttpServer:
+    """One application on one bound socket."""
+
+    def __init__(self, application: web.Application, bound: socket.socket, in_flight: Callable[[], int]) -> None:
+        """`in_flight` tells how many requests are being answered."""
+        self._bound = bound
+        self._in_flight = in_flight
+        self._runner = web.AppRunner(
+            application,
+            access_log=None,
+            handle_signals=False,
+            keepalive_timeout=KEEPALIVE_TIMEOUT_S,
+            auto_decompress=False,
+            lingering_time=0,
+            shutdown_timeout=2.0,
+        )
+        self._site: web.SockSite | None = None
+
+    async def start(self) -> None:
+        await self._runner.setup()
+        self._site = web.SockSite(self._runner, self._bound, backlog=BACKLOG)
+        await self._site.start()
+
+    async def stop_accepting(self) -> None:
+        assert self._site is not None
+        await self._site.stop()
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Waits until nothing is in flight any more; False when the time was not enough."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await asyncio.sleep(IDLE_GRACE_S)
+                while self._in_flight():
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            log.warning("drain_incomplete", extra={"in_flight": self._in_flight()})
+            return False
+        return True
+
+    async def close(self) -> None:
+        await self._runner.cleanup()
