@@ -35,4 +35,4 @@ def parse_time(text: str) -> int | None:
 
 @lru_cache(maxsize=1024)
 def _second_text(second: int) -> str:
-    return (_EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S")
+    return (_EPOCH + timedelta(seconds=second)).isoformat()[:19]
