@@ -1,0 +1,199 @@
+"""The store in Postgres where it meets what only a real server does: lost connections, locks, warnings, plans."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from journal.embedded import EmbeddedPostgres
+from journal.embedded.layout import APP_ROLE
+from journal.migrate import migrate
+from journal.postgres import PostgresStore
+from journal.service_role import SERVICE_ROLE
+from journal.store import EpochLost, JournalUnavailable, OutcomeUnknown
+from tests.conftest import Database
+from tests.journal.test_store import OTHER, SELLER, Writer, lead
+
+FLUSHERS = (
+    "SELECT pid FROM pg_stat_activity WHERE query LIKE '%WITH fence%' AND state = 'active' AND pid <> pg_backend_pid()"
+)
+
+
+@pytest.fixture
+async def owner(database: Database) -> AsyncIterator[Any]:
+    connection = await asyncpg.connect(database.owner_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def pool(database: Database) -> AsyncIterator[Any]:
+    pool = await asyncpg.create_pool(database.app_url, min_size=1, max_size=4, server_settings={"role": SERVICE_ROLE})
+    yield pool
+    pool.terminate()
+
+
+async def blocked_flush(observer: Any) -> int:
+    """The backend whose flush waits for the lease row."""
+    while True:
+        waiting = await observer.fetchval(f"{FLUSHERS} AND wait_event_type = 'Lock'")
+        if waiting is not None:
+            return int(waiting)
+        await asyncio.sleep(0)
+
+
+async def test_a_connection_lost_in_mid_flush_leaves_the_outcome_unknown(
+    database: Database, pool: Any, owner: Any
+) -> None:
+    store = PostgresStore(database.app_url, pool)
+    lease = await lead(store)
+    other = await asyncpg.connect(database.owner_url)
+    async with owner.transaction():
+        await owner.execute("SELECT FROM cell_00.lease FOR UPDATE")
+        flush = asyncio.ensure_future(store.flush(lease.epoch, Writer().batch()))
+        await other.execute("SELECT pg_terminate_backend($1)", await blocked_flush(other))
+        with pytest.raises(OutcomeUnknown):
+            await flush
+    assert await store.load(SELLER) is None
+    with pytest.raises(JournalUnavailable):
+        await store.flush(lease.epoch, Writer().batch())
+    raised = await store.raise_epoch(lease.epoch, 60.0)
+    assert raised is not None
+    assert await store.flush(raised.epoch, Writer().batch()) == []
+    await other.close()
+    await store.close()
+
+
+@pytest.mark.parametrize("is_flush_first", [True, False])
+async def test_raising_the_epoch_settles_a_flush_that_hangs(
+    database: Database, pool: Any, owner: Any, is_flush_first: bool
+) -> None:
+    """The watchdog ends the connection, not the backend: that one may still commit. After the epoch was raised the
+    journal's answer is final, whichever of the two got the row first."""
+    store = PostgresStore(database.app_url, pool, flush_timeout_s=0.5)
+    lease = await lead(store)
+    batch = Writer().batch()
+    observer = await asyncpg.connect(database.owner_url)
+    transaction = owner.transaction()
+    await transaction.start()
+    await owner.execute("SELECT FROM cell_00.lease FOR UPDATE")
+    flush = asyncio.ensure_future(store.flush(lease.epoch, batch))
+    hanging = await blocked_flush(observer)
+    with pytest.raises(OutcomeUnknown):
+        await flush
+    assert await observer.fetchval("SELECT count(*) FROM pg_stat_activity WHERE pid = $1", hanging) == 1
+    if not is_flush_first:
+        await observer.execute("SELECT pg_terminate_backend($1, 5000)", hanging)
+    raising = asyncio.ensure_future(store.raise_epoch(lease.epoch, 60.0))
+    await observer.fetchval("SELECT 1")
+    assert not raising.done()
+    await transaction.commit()
+    raised = await raising
+    assert raised is not None
+    is_there = await store.contains(batch.entries[0])
+    assert is_there == is_flush_first
+    assert raised.last_position == (len(batch.entries) if is_there else 0)
+    await observer.close()
+    await store.close()
+
+
+async def test_a_zombie_that_waited_for_the_lease_row_writes_nothing(database: Database, pool: Any, owner: Any) -> None:
+    """The flush took its snapshot under the old epoch, and must see the new one once it gets the row."""
+    store = PostgresStore(database.app_url, pool)
+    lease = await lead(store)
+    observer = await asyncpg.connect(database.owner_url)
+    async with owner.transaction():
+        await owner.execute("UPDATE cell_00.lease SET epoch = epoch + 1, owner = 'successor'")
+        flush = asyncio.ensure_future(store.flush(lease.epoch, Writer().batch()))
+        await blocked_flush(observer)
+    with pytest.raises(EpochLost):
+        await flush
+    assert await store.load(SELLER) is None
+    await observer.close()
+    await store.close()
+
+
+async def test_the_flush_reads_by_index_even_when_prepared_on_an_empty_journal(
+    database: Database, pool: Any, owner: Any
+) -> None:
+    store = PostgresStore(database.app_url, pool)
+    lease = await lead(store)
+    writer = Writer()
+    writer.credit(10**9)
+    position = 1
+    for _ in range(5):
+        for n in range(1_000):
+            writer.charge(1, f"key {position + n}")
+        batch = writer.batch(position)
+        assert await store.flush(lease.epoch, batch) == []
+        position += len(batch.entries)
+    scans = (
+        "SELECT seq_scan, seq_tup_read FROM pg_stat_user_tables WHERE schemaname = 'cell_00' AND relname = 'entries'"
+    )
+    await store.close()
+    await pool.expire_connections()
+    while (
+        await owner.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = '' AND usename = $1", APP_ROLE
+        )
+    ) > 1:
+        await asyncio.sleep(0)
+    counted = await owner.fetchrow(scans)
+    assert counted["seq_tup_read"] == 0
+
+
+async def test_the_service_role_cannot_change_the_journal(database: Database, pool: Any, owner: Any) -> None:
+    store = PostgresStore(database.app_url, pool)
+    lease = await lead(store)
+    await store.flush(lease.epoch, Writer().batch())
+    for statement in (
+        "UPDATE cell_00.entries SET amount = 1",
+        "DELETE FROM cell_00.entries",
+        "TRUNCATE cell_00.entries",
+        "ALTER TABLE cell_00.entries DISABLE TRIGGER ALL",
+        "DROP TRIGGER entries_are_immutable ON cell_00.entries",
+    ):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await pool.execute(statement)
+        # The owner is stopped by the trigger, until it removes the trigger.
+        if statement.startswith(("UPDATE", "DELETE", "TRUNCATE")):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError, match="can only be appended to"):
+                await owner.execute(statement)
+    await store.close()
+
+
+async def test_a_commit_that_warns_is_not_an_acknowledgement(tmp_path: Path) -> None:
+    """A wait for a synchronous replica that is cut short ends in success with a warning: durable here, not there."""
+    server = EmbeddedPostgres(tmp_path / "data", settings={"shared_buffers": "32MB"})
+    await server.start()
+    try:
+        await migrate(server.owner_url, app_user=APP_ROLE)
+        owner = await asyncpg.connect(server.owner_url)
+        await owner.execute("SET synchronous_commit = local")
+        pool = await asyncpg.create_pool(
+            server.app_url,
+            min_size=1,
+            max_size=2,
+            server_settings={"role": SERVICE_ROLE, "synchronous_commit": "local"},
+        )
+        store = PostgresStore(server.app_url, pool)
+        lease = await lead(store)
+        await owner.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        await owner.execute("SELECT pg_reload_conf()")
+        while await owner.fetchval("SHOW synchronous_standby_names") != "nobody":
+            await asyncio.sleep(0)
+        flush = asyncio.ensure_future(store.flush(lease.epoch, Writer(OTHER).batch()))
+        waiting = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+        while await owner.fetchval(waiting) is None:
+            await asyncio.sleep(0)
+        with pytest.raises(OutcomeUnknown):
+            await flush
+        assert await store.load(OTHER) is not None
+        await store.close()
+        pool.terminate()
+        await owner.close()
+    finally:
+        await server.stop()
