@@ -112,8 +112,8 @@ MIGRATION: Final = (*DATABASE, "migration_url")
 class OneLineParser(argparse.ArgumentParser):
     """Says what is wrong in one line, and exits with status 2."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, allow_abbrev=False, **kwargs)
+    def __init__(self, prog: str | None = None, description: str | None = None, **kwargs: Any) -> None:
+        super().__init__(prog, description=description, **(kwargs | {"allow_abbrev": False}))
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}\n")

@@ -3,6 +3,7 @@
 import argparse
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from service.settings import OPTIONS, OneLineParser, Settings, WrongSetting
 SECRET = "postgresql://shop:s3cret-word@db.example:5432/shop"
 
 
-def read(*arguments: str, names: tuple[str, ...] | None = None, **environment: str) -> Settings:
+def read(*arguments: str, names: Any = None, **environment: str) -> Settings:
     parser = OneLineParser(prog="charge-shop serve")
     settings.add_options(parser, names)
     prefixed = {f"CHARGE_SHOP_{name}": value for name, value in environment.items()}
