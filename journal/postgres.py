@@ -143,7 +143,7 @@ _CHARGE_WIDTH: Final = 8
 _REQUEST_WIDTH: Final = 12
 
 # Indexes only, and one plan for all batches: see the module's docstring.
-_FLUSH_SETTINGS: Final = {
+FLUSH_SETTINGS: Final = {
     "jit": "off",
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",
@@ -209,7 +209,7 @@ class PostgresStore:
         try:
             connection = await asyncpg.connect(
                 self._url,
-                server_settings={"role": SERVICE_ROLE, **_FLUSH_SETTINGS},
+                server_settings={"role": SERVICE_ROLE, **FLUSH_SETTINGS},
                 timeout=self._flush_timeout_s,
             )
             connection.add_log_listener(self._heard)
