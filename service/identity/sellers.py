@@ -140,12 +140,13 @@ class Sellers:
 
 def _search_prefix(name: str) -> str:
     """The text that is searched is this and the username; no search spans the line break between them."""
-    return _folded(name).replace("\n", " ") + "\n"
+    return _folded(name) + "\n"
 
 
 def _folded(text: str) -> str:
     """Characters that people take for the same become the same, independent of the server's locale."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return folded.replace("\n", " ")
 
 
 def _grams(folded: str) -> list[str]:

@@ -141,31 +141,36 @@ async def test_a_user_without_the_role_may_not_serve(cluster: Cluster) -> None:
         await check_version(cluster.url("spare", "app"))
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "DELETE FROM shop.users",
-        "UPDATE shop.users SET role = 'admin'",
-        "UPDATE shop.users SET username = 'x'",
-        "UPDATE shop.tokens SET expires_at = now()",
-        "DELETE FROM shop.api_keys",
-        "UPDATE shop.api_keys SET digest = digest",
-        "DELETE FROM shop.sellers",
-        "UPDATE shop.sellers SET currency = 'EUR'",
-        "DELETE FROM shop.migrations",
-        "INSERT INTO shop.migrations VALUES (99, 'x', sha256(''))",
-        "TRUNCATE shop.tokens",
-        "ALTER TABLE shop.users DISABLE TRIGGER ALL",
-        "CREATE TABLE shop.mine (id int PRIMARY KEY)",
-        "UPDATE cell_00.entries SET amount = 0",
-        "DELETE FROM cell_00.entries",
-        "TRUNCATE cell_00.entries",
-        "DELETE FROM cell_00.lease",
-    ],
-)
-async def test_the_service_may_not(database: Database, statement: str) -> None:
+FORBIDDEN = [
+    "DELETE FROM shop.users",
+    "UPDATE shop.users SET role = 'admin'",
+    "UPDATE shop.users SET username = 'x'",
+    "UPDATE shop.tokens SET expires_at = now()",
+    "DELETE FROM shop.api_keys",
+    "UPDATE shop.api_keys SET digest = digest",
+    "DELETE FROM shop.sellers",
+    "UPDATE shop.sellers SET currency = 'EUR'",
+    "DELETE FROM shop.migrations",
+    "INSERT INTO shop.migrations VALUES (99, 'x', sha256(''))",
+    "TRUNCATE shop.tokens",
+    "ALTER TABLE shop.users DISABLE TRIGGER ALL",
+    "CREATE TABLE shop.mine (id int PRIMARY KEY)",
+    "UPDATE cell_00.entries SET amount = 0",
+    "DELETE FROM cell_00.entries",
+    "TRUNCATE cell_00.entries",
+    "DELETE FROM cell_00.lease",
+]
+
+
+async def test_the_service_may_not(database: Database) -> None:
     """Not even through the owner's URL: the connection acts as the role."""
+    allowed = []
     for url in (database.app_url, database.owner_url):
         async with connected(url, role=SERVICE_ROLE) as connection:
-            with pytest.raises(asyncpg.InsufficientPrivilegeError):
-                await connection.execute(statement)
+            for statement in FORBIDDEN:
+                try:
+                    await connection.execute(statement)
+                    allowed.append(statement)
+                except asyncpg.InsufficientPrivilegeError:
+                    pass
+    assert allowed == []

@@ -13,12 +13,13 @@ from service.identity.api_keys import ApiKeys, LastUsed
 from service.identity.credentials import Credentials, Principal
 from service.identity.database import Database, Pool
 from service.identity.passwords import Passwords
+from service.identity.revocations import Revocations
 from service.identity.sellers import SellerProfile, Sellers
 from service.identity.sign_in import Session, SignIn
 from service.identity.throttle import Throttle
 from service.identity.tokens import Tokens
 from service.identity.users import User, Users
-from tests.conftest import Database as TestDatabase
+from tests.conftest import Database as OwnDatabase
 
 PASSWORD = "correct horse"
 HOME = "192.0.2.1"
@@ -58,11 +59,11 @@ class Identity:
             now_us=clock.now_us,
             monotonic=clock.monotonic,
         )
-        made = {"now_us": clock.now_us, "random_bytes": os.urandom, "forget": self.credentials.forget}
-        self.tokens = Tokens(self.database, **made)
-        self.api_keys = ApiKeys(self.database, **made)
-        self.users = Users(self.database, self.passwords, **made)
-        self.sellers = Sellers(self.database, self.passwords, now_us=clock.now_us, random_bytes=os.urandom)
+        now_us, forget = clock.now_us, self.credentials.forget
+        self.tokens = Tokens(self.database, now_us=now_us, random_bytes=os.urandom, forget=forget)
+        self.api_keys = ApiKeys(self.database, now_us=now_us, random_bytes=os.urandom, forget=forget)
+        self.users = Users(self.database, self.passwords, now_us=now_us, random_bytes=os.urandom, forget=forget)
+        self.sellers = Sellers(self.database, self.passwords, now_us=now_us, random_bytes=os.urandom)
         self.throttle = Throttle(clock.monotonic)
         self.sign_in = SignIn(self.users, self.tokens, self.passwords, self.throttle)
 
@@ -92,28 +93,34 @@ class Identity:
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
         """With its listener at work."""
-        running = asyncio.create_task(self.credentials.run())
-        try:
-            await until_listening(self)
+        async with listening(self.credentials.revocations):
             yield
-        finally:
-            running.cancel()
-            with suppress(asyncio.CancelledError):
-                await running
 
 
-async def until_listening(identity: Identity) -> None:
-    """Each turn of the loop tries a ping, which is refused while nobody listens."""
+@asynccontextmanager
+async def listening(revocations: Revocations) -> AsyncIterator[Revocations]:
+    running = asyncio.create_task(revocations.run())
+    try:
+        await until_listening(revocations)
+        yield revocations
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+async def until_listening(revocations: Revocations) -> None:
+    """A ping is refused while nobody listens."""
     async with asyncio.timeout(20):
         while True:
             try:
-                return await identity.credentials.revocations.ping()
+                return await revocations.ping()
             except OSError:
                 await asyncio.sleep(0.005)
 
 
 @asynccontextmanager
-async def instance(database: TestDatabase, clock: Clock) -> AsyncIterator[Identity]:
+async def instance(database: OwnDatabase, clock: Clock) -> AsyncIterator[Identity]:
     pool = await asyncpg.create_pool(database.app_url, min_size=1, max_size=8, server_settings={"role": SERVICE_ROLE})
     identity = Identity(database.app_url, pool, clock)
     try:
@@ -129,13 +136,13 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def identity(database: TestDatabase, clock: Clock) -> AsyncIterator[Identity]:
+async def identity(database: OwnDatabase, clock: Clock) -> AsyncIterator[Identity]:
     async with instance(database, clock) as made:
         yield made
 
 
 @pytest.fixture
-async def owner(database: TestDatabase) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+async def owner(database: OwnDatabase) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
     """A statement typed by hand, by somebody who may do everything."""
     connection = await asyncpg.connect(database.owner_url)
     try:
