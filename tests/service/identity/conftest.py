@@ -1,13 +1,15 @@
-"""Identity composed as the service composes it, on a database of the test's own, with clocks that tests move."""
+"""Identity composed as the service composes it, on a database that is empty again for each test, with clocks that
+tests move."""
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 
 import asyncpg
 import pytest
 
+from journal.embedded import EmbeddedPostgres
 from journal.service_role import SERVICE_ROLE
 from service.identity.api_keys import ApiKeys, LastUsed
 from service.identity.credentials import Credentials, Principal
@@ -128,6 +130,34 @@ async def instance(database: OwnDatabase, clock: Clock) -> AsyncIterator[Identit
     finally:
         identity.passwords.close()
         await pool.close()
+
+
+EMPTY = "DELETE FROM shop.tokens; DELETE FROM shop.api_keys; DELETE FROM shop.sellers; DELETE FROM shop.users"
+
+
+@pytest.fixture(scope="module")
+def module_database(
+    request: pytest.FixtureRequest, postgres: EmbeddedPostgres, migrated_template: str
+) -> Iterator[OwnDatabase]:
+    """Made once for a module: emptying four tables takes a hundredth of the time that another database does."""
+    name = request.module.__name__.rpartition(".")[2]
+
+    async def execute(statement: str) -> None:
+        connection = await asyncpg.connect(postgres.url("owner", "postgres"))
+        await connection.execute(statement)
+        await connection.close()
+
+    asyncio.run(execute(f"CREATE DATABASE {name} TEMPLATE {migrated_template}"))
+    yield OwnDatabase(name, postgres.url("owner", name), postgres.url("app", name))
+    asyncio.run(execute(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+async def database(module_database: OwnDatabase) -> OwnDatabase:
+    connection = await asyncpg.connect(module_database.owner_url)
+    await connection.execute(EMPTY)
+    await connection.close()
+    return module_database
 
 
 @pytest.fixture

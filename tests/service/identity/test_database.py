@@ -50,8 +50,11 @@ async def test_a_connection_lost_at_the_commit_is_not_known(identity: Identity, 
             CREATE CONSTRAINT TRIGGER die AFTER INSERT ON shop.users DEFERRABLE INITIALLY DEFERRED
             FOR EACH ROW EXECUTE FUNCTION shop.die()"""
     )
-    with pytest.raises(OutcomeUnknown):
-        await identity.users.create_admin("boss", "correct horse")
+    try:
+        with pytest.raises(OutcomeUnknown):
+            await identity.users.create_admin("boss", "correct horse")
+    finally:
+        await owner.execute("DROP FUNCTION shop.die CASCADE")
 
 
 async def test_a_deadlock_is_not_applied(database: OwnDatabase, clock: Clock, owner: asyncpg.Connection) -> None:
