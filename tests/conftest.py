@@ -11,8 +11,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from journal.embedded import EmbeddedPostgres
-from journal.embedded.layout import APP_ROLE
+from journal.embedded import APP_ROLE, EmbeddedPostgres
 from journal.migrate import migrate
 
 TEMPLATE = "migrated"

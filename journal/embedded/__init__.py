@@ -26,9 +26,11 @@ from journal.embedded.errors import (
     StartFailed,
     WrongPostgresVersion,
 )
+from journal.embedded.layout import APP_ROLE
 from journal.embedded.server import EmbeddedPostgres, running
 
 __all__ = [
+    "APP_ROLE",
     "BinariesMissing",
     "CannotRunAsRoot",
     "DataDirectoryInUse",

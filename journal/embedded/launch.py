@@ -16,7 +16,6 @@ from journal.embedded import unprivileged
 from journal.embedded.errors import CannotRunAsRoot
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "LANG": "C"}
-PROBE = "import os, sys; sys.exit(not all(os.access(path, os.X_OK) for path in sys.argv[1:]))"
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,13 @@ class Launch:
             check=False,
         )
 
-    def start(self, command: list[str], *, output: IO[bytes], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    def works(self, programs: Path) -> bool:
+        """Whether the system allows it, and it leads to the programs and into the data directory."""
+        return self.run([str(programs / "postgres"), "--version"]).returncode == 0
+
+    def start(
+        self, command: list[str], *, output: IO[bytes], environment: dict[str, str], inherit_fd: int
+    ) -> subprocess.Popen[bytes]:
         """Start and return at once. The prefix becomes the program, so the pid is the program's own."""
         return subprocess.Popen(
             [*self.prefix, *command],
@@ -51,26 +56,31 @@ class Launch:
             env=ENVIRONMENT | environment,
             cwd="/",
             start_new_session=True,
+            pass_fds=(inherit_fd,),
         )
 
 
 def choose_launch(programs: Path, data_dir: Path) -> Launch:
     """The first way that reaches the programs and the data directory; blocking. Raises CannotRunAsRoot."""
-    uid, gid = os.geteuid(), os.getegid()
-    if uid != 0 and _has_name(uid):
-        return Launch((), uid, gid)
-    script = (sys.executable, "-I", unprivileged.__file__)
-    ways = [Launch((*script, "namespace"), uid, gid)]
-    if uid == 0 and (nobody := _nobody()):
-        ways += [Launch((*script, way), nobody.pw_uid, nobody.pw_gid) for way in ("nobody", "nobody-searching")]
-    for way in ways:
-        probe = way.run([sys.executable, "-I", "-c", PROBE, str(programs / "postgres"), str(data_dir)])
-        if probe.returncode == 0:
+    if os.geteuid() != 0 and _has_name(os.geteuid()):
+        return Launch((), os.geteuid(), os.getegid())
+    for way in ways_without_root(data_dir):
+        if way.works(programs):
             return way
     raise CannotRunAsRoot(
         "PostgreSQL does not run as root, and this system offers no user namespaces: "
         "run as a normal user, or give --database-url"
     )
+
+
+def ways_without_root(data_dir: Path) -> list[Launch]:
+    """Best first: what keeps the owner of the files, then what needs another one. See unprivileged."""
+    script = (sys.executable, "-I", unprivileged.__file__)
+    ways = [Launch((*script, "namespace", str(data_dir)), os.geteuid(), os.getegid())]
+    if os.geteuid() == 0 and (nobody := _nobody()):
+        for way in ("nobody", "nobody-searching"):
+            ways.append(Launch((*script, way, str(data_dir)), nobody.pw_uid, nobody.pw_gid))
+    return ways
 
 
 def _has_name(uid: int) -> bool:

@@ -1,6 +1,6 @@
 """The files of a data directory, and what must be true of them before a server may start.
 
-lock, mutex, users    see locks
+lock, mutex, users, alive   see locks
 pgpass                the passwords of both roles, 0600, in libpq's own format, for PGPASSFILE=
 postgres/             all that the server writes, 0700 and owned by the user that it runs as
     cluster/          the database cluster
@@ -43,6 +43,7 @@ class Layout:
         self.lock = self.data_dir / "lock"
         self.mutex = self.data_dir / "mutex"
         self.users = self.data_dir / "users"
+        self.alive = self.data_dir / "alive"
         self.pgpass = self.data_dir / "pgpass"
         self.server_dir = self.data_dir / "postgres"
         self.cluster = self.server_dir / "cluster"

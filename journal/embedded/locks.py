@@ -1,12 +1,16 @@
 """Advisory locks on files of the data directory (flock): they end with the process that holds them, however it
 ends.
 
-Three of them, always taken in this order:
+Three are ours, always taken in this order:
     lock     exclusive, held by `serve` for its whole life: holding it proves that no former owner is alive
     mutex    exclusive, held only while somebody starts or stops the server
     users    shared, held by everybody who uses the server; whoever leaves and can have it alone was the last
 
-The descriptors are closed on exec (PEP 446), so the server that we start never holds a lock of ours.
+and one that is the server's:
+    alive    exclusive, inherited by the server and all its processes: held as long as one of them lives, wherever
+             it can be seen from (a process in another container cannot be found by its pid)
+
+All other descriptors are closed on exec (PEP 446), so the server never holds a lock of ours.
 """
 
 import asyncio
@@ -43,6 +47,7 @@ class FileLock:
         return self._try(fcntl.LOCK_SH)
 
     def release(self) -> None:
+        """Close our descriptor; a process that inherited it holds the lock on."""
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
@@ -58,6 +63,11 @@ class FileLock:
             yield
         finally:
             self.release()
+
+    def fileno(self) -> int:
+        """The descriptor that holds the lock, to be inherited."""
+        assert self._fd is not None, "the lock is held"
+        return self._fd
 
     def write_note(self, text: str) -> None:
         """Leave a line in the held file for whoever finds it locked."""

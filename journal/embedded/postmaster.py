@@ -9,18 +9,21 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from journal.embedded.cluster import DISK_FULL_TEXT
-from journal.embedded.errors import DiskFull, StartFailed, unusable
+from journal.embedded.errors import DataDirectoryInUse, DiskFull, StartFailed, unusable
 from journal.embedded.launch import Launch
 from journal.embedded.layout import Layout
+from journal.embedded.locks import FileLock
 from journal.embedded.server_log import ServerLog
 
 POLL_S = 0.05
 PROGRESS_EVERY_S = 2.0
+OLD_SERVER_DEATH_S = 5.0  # the last processes of a killed server end at once, or with their statement
 
 
 @dataclass(frozen=True)
@@ -62,13 +65,20 @@ class Postmaster:
 
     @classmethod
     def launch(cls, layout: Layout, launch: Launch, programs: Path) -> "Postmaster":
-        """Start a server; blocking, briefly. The caller has made sure that none runs."""
-        stale = PidFile.read(layout.cluster)
-        # In a restarted container the pid that a dead server left behind may be somebody else's by now, and
-        # PostgreSQL would refuse to start. This variable names a pid that is no server; its other safeguard
-        # against two servers, the shared memory of the old one, stays in force.
-        environment = {"PG_GRANDPARENT_PID": str(stale.pid)} if stale else {}
+        """Start a server, or find one that started meanwhile; blocks for seconds at most. Raises
+        DataDirectoryInUse while processes of another one live that cannot be found."""
+        alive = FileLock(layout.alive)
+        give_up_at = time.monotonic() + OLD_SERVER_DEATH_S
+        while not alive.try_exclusive():
+            if found := cls.find(layout):
+                return found
+            if time.monotonic() > give_up_at:
+                raise DataDirectoryInUse(
+                    f"processes of an earlier PostgreSQL still use {layout.cluster}, here or in another container"
+                )
+            time.sleep(POLL_S)
         try:
+            environment = _set_stale_pid_aside(layout.cluster)
             with open(layout.startup_log, "wb") as output:
                 os.fchmod(output.fileno(), 0o600)
                 log = ServerLog(layout.log_dir)
@@ -76,10 +86,17 @@ class Postmaster:
                     [str(programs / "postgres"), "-D", str(layout.cluster)],
                     output=output,
                     environment=environment,
+                    inherit_fd=alive.fileno(),
                 )
         except OSError as error:
             raise unusable(layout.startup_log, error) from error
+        finally:
+            alive.release()
         return cls(layout, child.pid, child=child, log=log)
+
+    @property
+    def is_adopted(self) -> bool:
+        return self._child is None
 
     @property
     def is_running(self) -> bool:
@@ -160,6 +177,18 @@ class Postmaster:
             return DiskFull(f"no space is left on the device of {self._layout.data_dir}")
         reason = self._log.failure() or "it gave no reason"
         return StartFailed(f"PostgreSQL did not start ({self.how_it_ended}): {reason}; its log: {self._layout.log_dir}")
+
+
+def _set_stale_pid_aside(cluster: Path) -> dict[str, str]:
+    """What a dead server left behind must not stop the next one, which would refuse to start when the old pid is
+    somebody else's by now (as in a restarted container), or when the disk was too full to write it down.
+    Answers the environment in which PostgreSQL takes that pid for no server; its other safeguard against two
+    servers on one cluster, the shared memory of the old one, stays in force."""
+    stale = PidFile.read(cluster)
+    if stale is not None:
+        return {"PG_GRANDPARENT_PID": str(stale.pid)}
+    (cluster / "postmaster.pid").unlink(missing_ok=True)
+    return {}
 
 
 def _is_postmaster_of(cluster: Path, pid: int) -> bool:

@@ -162,12 +162,11 @@ class EmbeddedPostgres:
             on_progress("PostgreSQL is being stopped; waiting for its end")
             await postmaster.shut_down(STOP_TIMEOUT_S)
             postmaster = None
-        self.is_adopted = postmaster is not None
         if postmaster is None:
             if not self._layout.has_cluster:
                 on_progress(f"making a database cluster in {self._layout.cluster}")
             postmaster = await _finish_in_thread(self._launch)
-        self._postmaster = postmaster
+        self._postmaster, self.is_adopted = postmaster, postmaster.is_adopted
         await postmaster.ready(on_progress)
         self._socket_dir = postmaster.socket_dir
         if self._socket_dir is None:

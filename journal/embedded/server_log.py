@@ -22,9 +22,12 @@ class ServerLog:
 
     def failure(self) -> str | None:
         """The first complaint; without one, the last message."""
+        said_before = ""
         for severity, message in self._messages():
             if severity in ("ERROR", "FATAL", "PANIC") and not message.startswith(ANSWER_TO_CLIENTS):
-                return message
+                # A configuration file that "contains errors": which ones, it has said before.
+                return said_before if message.endswith("contains errors") and said_before else message
+            said_before = message
         return self.last_message()
 
     def mentions(self, text: str) -> bool:

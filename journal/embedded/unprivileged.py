@@ -1,12 +1,14 @@
 """A script that gives up root's powers and then becomes another program: PostgreSQL refuses to run as root.
 
-    python -I unprivileged.py namespace PROGRAM ARGUMENT...
+    python -I unprivileged.py namespace FOLDER PROGRAM ARGUMENT...
         In a user namespace of its own in which our user appears as `nobody`. For the kernel it stays the same
         user, so its files stay readable however private the folders above them are, and none changes owner.
-    python -I unprivileged.py nobody PROGRAM ARGUMENT...
+    python -I unprivileged.py nobody FOLDER PROGRAM ARGUMENT...
         Really as `nobody`. What the program writes must belong to that user.
-    python -I unprivileged.py nobody-searching PROGRAM ARGUMENT...
+    python -I unprivileged.py nobody-searching FOLDER PROGRAM ARGUMENT...
         The same, keeping one capability: to pass through folders that are closed to it (CAP_DAC_READ_SEARCH).
+
+Then it enters FOLDER, which shows whether the new self can, and becomes PROGRAM.
 
 It is a script because these calls must happen in a process with one thread, between fork and exec, where the
 code of a running server has no business. It imports the standard library only. It never returns: it ends or
@@ -68,12 +70,13 @@ def _call(function: str, *arguments: int | ctypes.Array[ctypes.c_uint32]) -> Non
         raise OSError(error, f"{function}: {os.strerror(error)}")
 
 
-def main(way: str, program: str, *arguments: str) -> None:
+def main(way: str, folder: str, program: str, *arguments: str) -> None:
     if way == "namespace":
         enter_namespace()
     else:
         become_nobody(searching=way == "nobody-searching")
     _call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    os.chdir(folder)
     os.execv(program, [program, *arguments])
 
 
