@@ -22,8 +22,6 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
-
 REQUEST_BOUNDS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 FLUSH_BOUNDS_S: Final = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 1.0, 5.0)
 FLUSH_ENTRIES_BOUNDS: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0)
@@ -114,9 +112,9 @@ class Metrics(Collector):
 
     # --- showing ------------------------------------------------------------------------------------------
 
-    def exposition(self) -> bytes:
-        """Everything in Prometheus's text format, to be answered as `CONTENT_TYPE`."""
-        return generate_latest(self._registry)
+    def exposition(self) -> tuple[bytes, str]:
+        """Everything in Prometheus's text format, and its content type."""
+        return generate_latest(self._registry), CONTENT_TYPE_LATEST
 
     def collect(self) -> Iterator[Metric]:
         yield from self._of_requests()
