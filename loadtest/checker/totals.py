@@ -1,0 +1,113 @@
+"""Rule 6: over all sellers, no money came from nowhere and none went missing."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from loadtest.checker.case import Case
+from loadtest.checker.violation import Findings, Name
+from loadtest.history import Event, Kind, Outcome
+from loadtest.money import to_minor
+
+
+class Closing(Struct, frozen=True):
+    """What the service says when the play is over and nothing is in flight any more."""
+
+    balances: Mapping[str, dict[str, Any]]
+    """By seller: the answer of `GET /v1/balance`."""
+    trial_balance: dict[str, Any] | None = None
+    """The answer of `GET /v1/trial-balance`; compared only if the sellers of the play are all there are."""
+
+
+def check_totals(cases: list[Case], closing: Closing, *, is_whole_journal: bool, findings: Findings) -> None:
+    """Approved credit + adjustments + refunds - charges = sum of balances: in each currency, three ways.
+
+    The left side from the journal; and, of credit, from the acknowledgements, which know nothing of the journal.
+    The right side from what the service says the balances are; and the trial balance, account by account.
+    """
+    left: Counter[str] = Counter()
+    right: Counter[str] = Counter()
+    ledgers: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
+    for case in cases:
+        for entry in case.entries:
+            if entry.type in ("credit", "adjustment", "refund", "charge"):
+                left[entry.currency] += entry.amount
+            elif entry.type == "capture":
+                left[entry.currency] += entry.held_change
+            if entry.debit_account is not None and entry.credit_account is not None:
+                moved = max(abs(entry.amount), abs(entry.held_change))
+                ledgers[entry.currency][entry.debit_account][0] += moved
+                ledgers[entry.currency][entry.credit_account][1] += moved
+        _add_closing_balance(case, closing, right, findings)
+        _check_credit(case, findings)
+    for currency in sorted(left.keys() | right.keys()):
+        findings.looked_at[6] += 1
+        if left[currency] != right[currency]:
+            message = f"{currency}: {left[currency]} by the journal, {right[currency]} in the balances"
+            findings.add(6, Name.TOTALS_OFF, message)
+    if closing.trial_balance is not None:
+        _check_trial_balance(closing.trial_balance, ledgers if is_whole_journal else None, findings)
+
+
+def _add_closing_balance(case: Case, closing: Closing, right: Counter[str], findings: Findings) -> None:
+    balance = closing.balances.get(case.seller_id, {})
+    try:
+        currency = str(balance.get("currency"))
+        available, held = (to_minor(balance.get(name), currency) for name in ("available", "held"))
+    except ValueError as error:
+        findings.add(6, Name.TOTALS_OFF, f"no closing balance: {error}", seller_id=case.seller_id)
+        return
+    right[currency] += available + held
+    last = case.entries[-1] if case.entries else None
+    if last is None or (available, held, balance.get("seq")) != (last.available_after, last.held_after, last.seq):
+        message = f"closes with {balance}, the journal with {last}"
+        findings.add(6, Name.TOTALS_OFF, message, seller_id=case.seller_id)
+
+
+def _check_credit(case: Case, findings: Findings) -> None:
+    """Credit that entered the journal is what was acknowledged, and what is unknown at most besides."""
+    lowest = highest = 0
+    for operation in case.operations:
+        if operation.request.kind is not Kind.APPROVE:
+            continue
+        amount = operation.request.amount or 0
+        if any(_approved(event) for event in operation.acknowledged):
+            lowest, highest = lowest + amount, highest + amount
+        elif operation.unknown:
+            highest += amount
+    written = sum(entry.amount for entry in case.entries if entry.type == "credit")
+    if not lowest <= written <= highest:
+        message = f"credit of {written} in the journal, {lowest} to {highest} was approved"
+        findings.add(6, Name.TOTALS_OFF, message, seller_id=case.seller_id)
+
+
+def _approved(event: Event) -> bool:
+    return event.outcome is Outcome.DONE and event.answer.get("status") == "approved"
+
+
+def _check_trial_balance(
+    trial_balance: dict[str, Any], ledgers: Mapping[str, Mapping[str, list[int]]] | None, findings: Findings
+) -> None:
+    stated: dict[str, dict[str, list[int]]] = {}
+    for line in trial_balance.get("currencies", []):
+        findings.looked_at[6] += 1
+        if line["balanced"] is not True or line["total_debits"] != line["total_credits"]:
+            findings.add(6, Name.TOTALS_OFF, f"trial balance: {line}")
+        if ledgers is not None:
+            currency = line["currency"]
+            stated[currency] = {
+                each["account"]: [to_minor(each["debits"], currency), to_minor(each["credits"], currency)]
+                for each in line["accounts"]
+            }
+    if ledgers is None:
+        return
+    for currency in sorted(stated.keys() | ledgers.keys()):
+        accounts = ledgers.get(currency, {})
+        for account in sorted(stated.get(currency, {}).keys() | accounts.keys()):
+            said = stated.get(currency, {}).get(account, [0, 0])
+            summed = accounts.get(account, [0, 0])
+            if said != summed:
+                message = f"trial balance, {currency} {account}: {said} debited and credited, by the journal {summed}"
+                findings.add(6, Name.TOTALS_OFF, message)
