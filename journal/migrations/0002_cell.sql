@@ -60,13 +60,17 @@ CREATE TABLE cell_00.entries (
         ELSE false END)
 );
 CREATE UNIQUE INDEX entries_position ON cell_00.entries (position);
--- Exactly once, for ever: a key is used up by one entry of its side.
-CREATE UNIQUE INDEX entries_idempotency_key ON cell_00.entries (seller_id, idempotency_key, by_admin)
+-- Exactly once, for ever: a key is used up by one entry of its side. The key, as the phone number and the reference
+-- below, comes before the seller, so that an admin's search over all sellers finds its few rows at once.
+CREATE UNIQUE INDEX entries_idempotency_key ON cell_00.entries (idempotency_key, seller_id, by_admin)
     WHERE idempotency_key IS NOT NULL;
+CREATE INDEX entries_phone_number ON cell_00.entries (phone_number, seller_id, seq) WHERE phone_number IS NOT NULL;
+CREATE INDEX entries_reference ON cell_00.entries (reference, seller_id, seq) WHERE reference IS NOT NULL;
 CREATE INDEX entries_subject ON cell_00.entries (seller_id, subject_id, seq) WHERE subject_id IS NOT NULL;
-CREATE INDEX entries_phone_number ON cell_00.entries (seller_id, phone_number, seq) WHERE phone_number IS NOT NULL;
-CREATE INDEX entries_reference ON cell_00.entries (seller_id, reference, seq) WHERE reference IS NOT NULL;
-CREATE INDEX entries_declined ON cell_00.entries (seller_id, seq) WHERE type = 'declined';
+-- The rare types: a page of them must not read a million charges. A plain charge, the type that is hot, is in neither
+-- of these indexes: lists of charges find one wherever they look. The amounts serve statements.
+CREATE INDEX entries_type ON cell_00.entries (seller_id, type, seq) INCLUDE (amount) WHERE type <> 'charge';
+CREATE INDEX entries_type_position ON cell_00.entries (type, position) WHERE type <> 'charge';
 
 -- Projections (journal/projections.py): derived from the entries, written in the same statement, rebuilt by verify.
 CREATE TABLE cell_00.accounts (
