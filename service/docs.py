@@ -1,0 +1,226 @@
+"""The documentation of the API: a Swagger 2.0 document made from the routes and the wire types, and its pages.
+
+Each route carries an `Operation` that says what no type can say. Everything else is derived: schemas from the
+types that decode and encode, errors from the table of problems, security from who may call. aiohttp-apispec
+collects it into the document, which is served at `/swagger.json`, and shown at `/swagger/`.
+"""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+from aiohttp_apispec import AiohttpApiSpec, docs
+from msgspec import Struct
+
+from service.endpoint import Who
+from service.problems import CONTENT_TYPE, PROBLEMS, ProblemCode, ProblemDocument
+from service.swagger_parts import (
+    ANSWER_HEADERS,
+    DESCRIPTION,
+    IDEMPOTENCY_KEY,
+    REPLAYED_HEADER,
+    REQUEST_ID,
+    SECURITY,
+)
+from service.swagger_schemas import Schema, definitions_of, query_parameters_of
+from service.swagger_ui import add_pages
+
+_P = ProblemCode
+_OF_BODIES: Final = (*(_P.MALFORMED_REQUEST, _P.BODY_TOO_LARGE, _P.UNSUPPORTED_MEDIA_TYPE, _P.VALIDATION_FAILED),)
+_OF_COMMANDS: Final = (*(_P.RATE_LIMITED, _P.OVERLOADED, _P.DRAINING, _P.NOT_APPLIED, _P.OUTCOME_UNKNOWN),)
+_EVERYWHERE: Final = (_P.INTERNAL_ERROR,)
+_OF_THE_API: Final = (_P.STANDBY, _P.JOURNAL_UNAVAILABLE)
+
+_WHO: Final = {
+    Who.ANYONE: "anyone",
+    Who.ANY: "admins and sellers",
+    Who.ADMIN: "admins",
+    Who.SELLER: "sellers",
+    Who.ANY_BY_TOKEN: "admins and sellers, by token; not by API key",
+    Who.SELLER_BY_TOKEN: "sellers, by token; not by API key",
+}
+
+
+class Operation(Struct, frozen=True, kw_only=True):
+    """What a route is for, as its documentation tells it."""
+
+    tag: str
+    summary: str
+    description: str = ""
+    request: type[Struct] | None = None
+    is_body_optional: bool = False
+    query: type[Struct] | None = None
+    answers: Mapping[int, type | None]
+    """By status; None for an answer without a body, or with one that is not JSON."""
+    codes: tuple[ProblemCode, ...] = ()
+    """Problems of this operation's own; those that all of its kind have are added."""
+    is_command: bool = False
+    """Goes through the seller's actor, and so may be refused when there is too much to do."""
+    is_idempotent: bool = False
+    """Takes an `Idempotency-Key`."""
+    produces: str = "application/json"
+
+
+class Documented(Struct, frozen=True):
+    """A route that is in the document."""
+
+    method: str
+    path: str
+    who: Who
+    operation: Operation
+
+
+def document(app: web.Application, routes: Sequence[Documented], *, version: str) -> None:
+    """Adds `/swagger.json` and `/swagger/` to an application whose routes have all been added before."""
+    handlers = {(route.method, _path_of(route)): route.handler for route in app.router.routes()}
+    schemas, definitions = definitions_of(_types_of(routes))
+    for route in routes:
+        docs(**_described(route, schemas))(handlers[route.method, route.path])
+    spec = AiohttpApiSpec(
+        url=None,
+        title="Charge Shop",
+        version=version,
+        info={"description": DESCRIPTION},
+        basePath="/",
+        consumes=["application/json"],
+        tags=_tags_of(routes),
+    )
+    for name, definition in definitions.items():
+        spec.spec.components.schema(name, definition)
+    spec.spec.components.security_scheme("bearer", SECURITY)
+    with warnings.catch_warnings():
+        # It keeps its things in the application under plain texts, as was usual in its time.
+        warnings.simplefilter("ignore", web.NotAppKeyWarning)
+        spec.register(app, in_place=True)
+    add_pages(app, msgspec.json.encode(spec.swagger_dict()))
+
+
+class _Itself(dict[str, Any]):
+    """A schema that stands for itself. aiohttp-apispec looks up every schema in marshmallow's registry, by its
+    hash, and leaves alone what it does not find there."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return id(self)
+
+
+def _path_of(route: web.AbstractRoute) -> str | None:
+    info = {} if route.resource is None else route.resource.get_info()
+    return info.get("path") or info.get("formatter")
+
+
+def _types_of(routes: Sequence[Documented]) -> list[type]:
+    types: list[type] = [ProblemDocument]
+    for route in routes:
+        types += [of for of in (route.operation.request, *route.operation.answers.values()) if of is not None]
+    return types
+
+
+def _tags_of(routes: Sequence[Documented]) -> list[Schema]:
+    return [{"name": name} for name in dict.fromkeys(route.operation.tag for route in routes)]
+
+
+def _described(route: Documented, schemas: Mapping[type, Schema]) -> dict[str, Any]:
+    operation = route.operation
+    described: dict[str, Any] = {
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "description": _description_of(route),
+        "operationId": _operation_id(route),
+        "produces": [operation.produces, CONTENT_TYPE],
+        "parameters": _parameters_of(route, schemas),
+        "responses": _responses_of(route, schemas),
+        "security": [] if route.who is Who.ANYONE else [{"bearer": []}],
+    }
+    return described
+
+
+def _description_of(route: Documented) -> str:
+    return f"{route.operation.description}\n\nWho: {_WHO[route.who]}.".strip()
+
+
+def _operation_id(route: Documented) -> str:
+    words = route.path.removeprefix("/v1").replace("{", "by_").replace("}", "")
+    return "_".join([route.method.lower(), *filter(None, words.replace("-", "_").replace(".", "_").split("/"))])
+
+
+def _parameters_of(route: Documented, schemas: Mapping[type, Schema]) -> list[Schema]:
+    operation = route.operation
+    parameters = [
+        {"in": "path", "name": part.strip("{}"), "required": True, "type": "string", "format": "uuid"}
+        for part in route.path.split("/")
+        if part.startswith("{")
+    ]
+    if operation.query is not None:
+        parameters += query_parameters_of(operation.query)
+    if operation.is_idempotent:
+        parameters.append(IDEMPOTENCY_KEY)
+    parameters.append(REQUEST_ID)
+    if operation.request is not None:
+        parameters.append(
+            {
+                "in": "body",
+                "name": "body",
+                "required": not operation.is_body_optional,
+                "schema": schemas[operation.request],
+            }
+        )
+    return parameters
+
+
+def _responses_of(route: Documented, schemas: Mapping[type, Schema]) -> dict[str, Schema]:
+    responses: dict[str, Schema] = {}
+    for status, of in route.operation.answers.items():
+        responses[str(status)] = {
+            "description": "Done." if status < 400 else "Not now.",
+            "headers": ANSWER_HEADERS | (REPLAYED_HEADER if route.operation.is_idempotent else {}),
+        } | ({"schema": _Itself(schemas[of])} if of is not None else {})
+    by_status: dict[int, list[ProblemCode]] = {}
+    for code in _codes_of(route):
+        by_status.setdefault(PROBLEMS[code].status, []).append(code)
+    for status, codes in sorted(by_status.items()):
+        responses.setdefault(str(status), _failure(status, codes))
+    return responses
+
+
+def _codes_of(route: Documented) -> list[ProblemCode]:
+    """The operation's own codes, and those that all operations of its kind have."""
+    operation = route.operation
+    codes = [*operation.codes]
+    if operation.request is not None:
+        codes += _OF_BODIES
+    if operation.query is not None:
+        codes.append(_P.VALIDATION_FAILED)
+    if operation.is_idempotent:
+        codes += (_P.IDEMPOTENCY_KEY_REUSED, _P.VALIDATION_FAILED)
+    if operation.is_command:
+        codes += _OF_COMMANDS
+    if "{" in route.path:
+        codes.append(_P.NOT_FOUND)
+    if route.who is not Who.ANYONE:
+        codes.append(_P.UNAUTHENTICATED)
+    if route.who not in (Who.ANYONE, Who.ANY):
+        codes.append(_P.FORBIDDEN)
+    if route.path.startswith("/v1/"):
+        codes += _OF_THE_API
+    return list(dict.fromkeys([*codes, *_EVERYWHERE]))
+
+
+def _failure(status: int, codes: Sequence[ProblemCode]) -> Schema:
+    listed = "\n".join(f"- `{code}`: {PROBLEMS[code].detail}" for code in codes)
+    headers = dict(ANSWER_HEADERS)
+    if any(PROBLEMS[code].retry_after_s is not None for code in codes):
+        headers["Retry-After"] = {"type": "integer", "description": "Seconds to wait before asking again."}
+    if status == 401:
+        headers["WWW-Authenticate"] = {"type": "string", "description": "How to authenticate."}
+    return {
+        "description": listed,
+        "headers": headers,
+        "schema": _Itself(
+            allOf=[
+                {"$ref": "#/definitions/Problem"},
+                {"type": "object", "properties": {"code": {"type": "string", "enum": [str(code) for code in codes]}}},
+            ]
+        ),
+    }

@@ -1,0 +1,299 @@
+"""The documentation: a valid Swagger 2.0 document that says of every route what the types and tables say."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from aiohttp import web
+from msgspec import Struct
+from openapi_spec_validator import OpenAPIV2SpecValidator
+
+from service import swagger_schemas, swagger_ui
+from service.docs import Documented, Operation, document
+from service.endpoint import Who
+from service.problems import PROBLEMS, ProblemCode, ProblemDocument
+from service.wire import answers, queries, requests
+
+ROUTES = [
+    Documented(
+        "POST",
+        "/v1/charges",
+        Who.SELLER,
+        Operation(
+            tag="Charges",
+            summary="Sell",
+            request=requests.CreateCharge,
+            answers={201: answers.Charge},
+            codes=(ProblemCode.INSUFFICIENT_CREDIT, ProblemCode.SELLER_SUSPENDED),
+            is_command=True,
+            is_idempotent=True,
+        ),
+    ),
+    Documented(
+        "GET",
+        "/v1/charges",
+        Who.ANY,
+        Operation(tag="Charges", summary="List", query=queries.Charges, answers={200: answers.Page[answers.Charge]}),
+    ),
+    Documented(
+        "GET", "/v1/charges/{id}", Who.ANY, Operation(tag="Charges", summary="One", answers={200: answers.Charge})
+    ),
+    Documented(
+        "POST",
+        "/v1/charges/{id}/void",
+        Who.SELLER,
+        Operation(
+            tag="Charges",
+            summary="Void",
+            request=requests.Nothing,
+            is_body_optional=True,
+            answers={200: answers.Charge},
+            codes=(ProblemCode.NOT_PENDING,),
+        ),
+    ),
+    Documented(
+        "PATCH",
+        "/v1/sellers/{id}",
+        Who.ADMIN,
+        Operation(tag="Sellers", summary="Change", request=requests.ChangeSeller, answers={200: answers.Seller}),
+    ),
+    Documented(
+        "GET",
+        "/v1/transactions",
+        Who.ANY,
+        Operation(
+            tag="Journal",
+            summary="Entries",
+            query=queries.Transactions,
+            answers={200: answers.Page[answers.Transaction]},
+        ),
+    ),
+    Documented(
+        "GET",
+        "/v1/transactions.csv",
+        Who.ANY,
+        Operation(
+            tag="Journal", summary="Export", query=queries.TransactionsCsv, answers={200: None}, produces="text/csv"
+        ),
+    ),
+    Documented(
+        "GET",
+        "/v1/statement",
+        Who.ANY,
+        Operation(tag="Journal", summary="Statement", query=queries.Statement, answers={200: answers.Statement}),
+    ),
+    Documented(
+        "GET",
+        "/v1/trial-balance",
+        Who.ADMIN,
+        Operation(tag="Journal", summary="Trial balance", answers={200: answers.TrialBalance}),
+    ),
+    Documented(
+        "POST",
+        "/v1/verification",
+        Who.ADMIN,
+        Operation(tag="Journal", summary="Verify", answers={202: answers.Verification}),
+    ),
+    Documented(
+        "GET",
+        "/v1/credit-requests",
+        Who.ANY,
+        Operation(
+            tag="Credit",
+            summary="List",
+            query=queries.CreditRequests,
+            answers={200: answers.Page[answers.CreditRequest]},
+        ),
+    ),
+    Documented(
+        "POST",
+        "/v1/auth/token",
+        Who.ANYONE,
+        Operation(
+            tag="Auth",
+            summary="Sign in",
+            request=requests.SignIn,
+            answers={200: answers.Token},
+            codes=(ProblemCode.UNAUTHENTICATED, ProblemCode.TOO_MANY_ATTEMPTS),
+        ),
+    ),
+    Documented(
+        "DELETE", "/v1/auth/token", Who.ANY_BY_TOKEN, Operation(tag="Auth", summary="Sign out", answers={204: None})
+    ),
+    Documented(
+        "GET",
+        "/readyz",
+        Who.ANYONE,
+        Operation(tag="Health", summary="Ready", answers={200: answers.Health, 503: answers.Health}),
+    ),
+]
+
+
+def application() -> web.Application:
+    app = web.Application()
+    for route in ROUTES:
+
+        async def handler(_request: web.Request) -> web.Response:
+            return web.Response()
+
+        app.router.add_route(route.method, route.path, handler)
+    document(app, ROUTES, version="1.2.3")
+    return app
+
+
+@pytest.fixture
+async def client(aiohttp_client):
+    return await aiohttp_client(application())
+
+
+@pytest.fixture
+async def spec(client) -> dict[str, Any]:
+    async with client.get("/swagger.json") as response:
+        assert response.status == 200
+        return await response.json()
+
+
+async def test_the_document_is_valid_swagger_2(spec) -> None:
+    OpenAPIV2SpecValidator(spec).validate()
+    assert spec["swagger"] == "2.0"
+    assert spec["info"]["version"] == "1.2.3"
+
+
+async def test_every_route_is_in_it_once(spec) -> None:
+    found = {(method.upper(), path) for path, methods in spec["paths"].items() for method in methods}
+    assert found == {(route.method, route.path) for route in ROUTES}
+    ids = [operation["operationId"] for methods in spec["paths"].values() for operation in methods.values()]
+    assert len(set(ids)) == len(ROUTES)
+    assert spec["paths"]["/v1/charges/{id}/void"]["post"]["operationId"] == "post_charges_by_id_void"
+
+
+async def test_nothing_is_left_that_swagger_2_does_not_know(spec) -> None:
+    """The validator lets unknown words pass; readers do not."""
+    text = json.dumps(spec)
+    for word in ("anyOf", "oneOf", "const", "examples", "$defs", "propertyNames", "prefixItems", '"null"'):
+        assert f'"{word}"' not in text
+    assert set(re.findall(r'"\$ref": "([^"]+)/', text)) == {"#/definitions"}
+
+
+async def test_what_needs_credentials_says_so(spec) -> None:
+    assert spec["securityDefinitions"]["bearer"]["type"] == "apiKey"
+    assert spec["paths"]["/v1/charges"]["post"]["security"] == [{"bearer": []}]
+    assert spec["paths"]["/v1/auth/token"]["post"]["security"] == []
+    assert "401" in spec["paths"]["/v1/charges"]["get"]["responses"]
+    assert "403" not in spec["paths"]["/v1/charges"]["get"]["responses"]
+    assert "401" not in spec["paths"]["/readyz"]["get"]["responses"]
+
+
+async def test_errors_are_the_tables(spec) -> None:
+    responses = spec["paths"]["/v1/charges"]["post"]["responses"]
+    codes = {
+        status: set(response["schema"]["allOf"][1]["properties"]["code"]["enum"])
+        for status, response in responses.items()
+        if status != "201"
+    }
+    assert codes == {
+        "400": {"malformed_request"},
+        "401": {"unauthenticated"},
+        "402": {"insufficient_credit"},
+        "403": {"forbidden", "seller_suspended"},
+        "413": {"body_too_large"},
+        "415": {"unsupported_media_type"},
+        "422": {"validation_failed", "idempotency_key_reused"},
+        "429": {"rate_limited"},
+        "500": {"internal_error"},
+        "503": {"overloaded", "draining", "not_applied", "outcome_unknown", "standby", "journal_unavailable"},
+    }
+    assert "Retry-After" in responses["503"]["headers"]
+    assert "WWW-Authenticate" in responses["401"]["headers"]
+    assert spec["definitions"]["Problem"]["properties"]["code"] == {
+        "allOf": [{"$ref": "#/definitions/ProblemCode"}],
+        "description": "The word that programs decide by.",
+    }
+    assert set(spec["definitions"]["ProblemCode"]["enum"]) == set(PROBLEMS)
+
+
+async def test_an_answer_that_is_no_problem_keeps_its_own_schema(spec) -> None:
+    assert spec["paths"]["/readyz"]["get"]["responses"]["503"]["schema"] == {"$ref": "#/definitions/Health"}
+    assert "schema" not in spec["paths"]["/v1/auth/token"]["delete"]["responses"]["204"]
+    assert spec["paths"]["/v1/transactions.csv"]["get"]["produces"][0] == "text/csv"
+
+
+async def test_headers_are_parameters_where_they_work(spec) -> None:
+    def headers(path: str, method: str) -> set[str]:
+        return {p["name"] for p in spec["paths"][path][method]["parameters"] if p["in"] == "header"}
+
+    assert headers("/v1/charges", "post") == {"Idempotency-Key", "X-Request-Id"}
+    assert headers("/v1/charges", "get") == {"X-Request-Id"}
+
+
+async def test_query_parameters_have_their_bounds(spec) -> None:
+    parameters = {p["name"]: p for p in spec["paths"]["/v1/charges"]["get"]["parameters"]}
+    assert parameters["limit"] | {"description": ""} == {
+        "in": "query",
+        "name": "limit",
+        "required": False,
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 100,
+        "default": 50,
+        "description": "",
+    }
+    assert set(parameters["status"]["enum"]) >= {"completed", "pending"}
+    assert parameters["from"]["format"] == "date-time"
+
+
+async def test_bodies_are_described_by_their_types(spec) -> None:
+    charge = spec["definitions"]["CreateCharge"]
+    assert charge["required"] == ["phone_number", "amount"]
+    assert charge["additionalProperties"] is False
+    assert charge["properties"]["amount"]["example"] == "50.00"
+    assert charge["properties"]["metadata"]["maxProperties"] == 20
+    assert charge["properties"]["reference"]["x-nullable"] is True
+    (body,) = (p for p in spec["paths"]["/v1/charges/{id}/void"]["post"]["parameters"] if p["in"] == "body")
+    assert body["required"] is False
+
+
+@pytest.mark.parametrize("module", [answers, requests])
+def test_every_wire_type_can_be_said(module) -> None:
+    types = [of for of in vars(module).values() if isinstance(of, type) and issubclass(of, Struct)]
+    _, definitions = swagger_schemas.definitions_of(types)
+    assert len(definitions) >= len(types)
+
+
+@pytest.mark.parametrize(
+    "query", [of for of in vars(queries).values() if isinstance(of, type) and issubclass(of, queries.Query)]
+)
+def test_every_query_can_be_said(query: type[Struct]) -> None:
+    parameters = swagger_schemas.query_parameters_of(query)
+    assert [p["name"] for p in parameters] == list(query.__struct_encode_fields__)
+    assert all(p["type"] in ("string", "integer") and not p["required"] for p in parameters)
+
+
+def test_the_problem_document_is_called_problem() -> None:
+    schemas, definitions = swagger_schemas.definitions_of([ProblemDocument, answers.Page[answers.Charge]])
+    assert schemas[ProblemDocument] == {"$ref": "#/definitions/Problem"}
+    assert {"Problem", "ChargePage", "Charge", "FieldError"} <= definitions.keys()
+
+
+async def test_the_pages_load_nothing_from_elsewhere(client) -> None:
+    async with client.get("/swagger") as response:
+        assert response.url.path == "/swagger/"
+        page = await response.text()
+    policy = response.headers["Content-Security-Policy"]
+    assert "unsafe" not in policy
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert "swagger-ui-bundle.js" in loaded
+    assert not re.search(r"<script(?![^>]*src=)|<style|\son\w+=|style=", page)
+    for name in loaded:
+        assert "//" not in name
+        async with client.get(f"/swagger/{name}" if not name.startswith("/") else name) as response:
+            assert response.status == 200
+            assert response.headers["Content-Security-Policy"] == policy
+
+
+async def test_only_what_the_pages_need_is_served(client) -> None:
+    assert all(path.is_file() for path in swagger_ui.FILES.values())
+    for name in ("swagger-ui-bundle.js.map", "oauth2-redirect.html", "../docs.py", "%2e%2e/docs.py"):
+        async with client.get(f"/swagger/{name}") as response:
+            assert response.status == 404
