@@ -17,7 +17,7 @@ import asyncpg
 from actors.account import Rules
 from actors.directory import Bounds, Directory, wall_clock_us
 from actors.sweeper import sweep_forever
-from journal.journal import Journal, JournalSettings
+from journal.journal import Journal, JournalSettings, JournalState
 from journal.postgres import PostgresStore
 from journal.reader import Reader
 from service.database import DatabaseHome, pool_of
@@ -31,8 +31,10 @@ from service.identity.sign_in import SignIn
 from service.identity.throttle import Throttle
 from service.identity.tokens import Tokens
 from service.identity.users import Users
+from service.known_sellers import KnownSellers
 from service.metrics import Metrics
 from service.settings import Settings
+from service.verification_runs import VerificationRuns
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +58,12 @@ class Services:
         self.settings = settings
         self.home = home
         self.metrics = Metrics()
+        self.clock_us = wall_clock_us
+        self.random_bytes = os.urandom
+        self.requests_in_flight = 0
+        """Kept by `service.endpoint`; the drain waits for it."""
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when the service cannot go on by itself and has to be started again."""
 
         database = Database(identity_pool)
         self.passwords = Passwords()
@@ -64,24 +72,34 @@ class Services:
             database,
             lambda: asyncpg.connect(home.app_url),
             last_used=self.last_used,
-            now_us=wall_clock_us,
+            now_us=self.clock_us,
             monotonic=time.monotonic,
         )
         self.users = Users(
-            database, self.passwords, now_us=wall_clock_us, random_bytes=os.urandom, forget=self.credentials.forget
+            database,
+            self.passwords,
+            now_us=self.clock_us,
+            random_bytes=self.random_bytes,
+            forget=self.credentials.forget,
         )
-        self.tokens = Tokens(database, now_us=wall_clock_us, random_bytes=os.urandom, forget=self.credentials.forget)
+        self.tokens = Tokens(
+            database, now_us=self.clock_us, random_bytes=self.random_bytes, forget=self.credentials.forget
+        )
         self.api_keys = ApiKeys(
-            database, now_us=wall_clock_us, random_bytes=os.urandom, forget=self.credentials.forget
+            database, now_us=self.clock_us, random_bytes=self.random_bytes, forget=self.credentials.forget
         )
-        self.sellers = Sellers(database, self.passwords, now_us=wall_clock_us, random_bytes=os.urandom)
+        self.sellers = Sellers(database, self.passwords, now_us=self.clock_us, random_bytes=self.random_bytes)
         self.sign_in = SignIn(self.users, self.tokens, self.passwords, Throttle(time.monotonic))
         self.database = database
+        self.known_sellers = KnownSellers(self.sellers.find, self.sellers.find_by_tag)
+        self.verification_runs = VerificationRuns(
+            database, home.app_url, now_us=self.clock_us, random_bytes=self.random_bytes
+        )
 
         self.store = PostgresStore(home.app_url, journal_pool)
         self.directory = Directory(
             self.store,
-            self._currency_of,
+            self.known_sellers.currency_of,
             rules=Rules(settings.second_admin_above),
             bounds=Bounds(
                 sellers_loaded_max=settings.sellers_loaded_max,
@@ -103,10 +121,15 @@ class Services:
         )
         self.directory.attach(self.journal)
         self.reader = Reader(reader_pool)
+        self._watch()
 
-    async def _currency_of(self, seller_id: str) -> str | None:
-        profile = await self.sellers.find(seller_id)
-        return None if profile is None else profile.currency
+    def _watch(self) -> None:
+        """Gauges are read when they are asked for."""
+        watch = self.metrics.watch
+        watch("mailbox_depth", "Commands that wait in mailboxes.", self.directory.queued)
+        watch("actors_loaded", "Sellers whose account is in memory.", lambda: self.directory.sellers_loaded)
+        watch("commands_in_flight", "Commands that are not answered yet.", lambda: self.directory.in_flight)
+        self.metrics.watch_state("lease_state", "The lease of this cell.", JournalState, lambda: self.journal.state)
 
 
 @asynccontextmanager
@@ -123,6 +146,7 @@ async def running(settings: Settings, home: DatabaseHome) -> AsyncIterator[Servi
         stack.push_async_callback(services.store.close)
         stack.callback(services.passwords.close)
         leading = _watched("journal", services.journal.run())
+        leading.add_done_callback(lambda _: services.failed.done() or services.failed.set_result(None))
         background = [
             _watched("credentials", services.credentials.run()),
             _watched("sweeper", sweep_forever(services.directory)),
@@ -134,6 +158,7 @@ async def running(settings: Settings, home: DatabaseHome) -> AsyncIterator[Servi
         try:
             yield services
         finally:
+            await services.verification_runs.close()
             services.journal.stop()
             await asyncio.gather(leading, return_exceptions=True)
             for task in background:

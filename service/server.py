@@ -79,7 +79,7 @@ class HttpServer:
             handle_signals=False,
             keepalive_timeout=KEEPALIVE_TIMEOUT_S,
             auto_decompress=False,
-            lingering_time=0,
+            lingering_time=1.0,
             shutdown_timeout=2.0,
         )
         self._site: web.SockSite | None = None

@@ -1,0 +1,104 @@
+"""`charge-shop`: the commands, their options, and how they end.
+
+Exit status 0: done. 1: done, and the answer is no (a journal that is not what it should be). 2: a wrong option, value
+or address, or something that is in the way; one line says what, never a traceback.
+
+Adding a command: 1. its function in `service/commands.py`; 2. its row in `COMMANDS`.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from importlib.metadata import version
+from typing import Final
+
+import uvloop
+from msgspec import Struct
+
+from journal.embedded import EmbeddedPostgresError
+from journal.schema_faults import SchemaFault
+from journal.store import JournalFault
+from service import commands, logs, settings
+from service.serve import serve
+from service.server import PortInUse
+from service.settings import Settings, WrongSetting
+
+Run = Callable[[Settings, argparse.Namespace], Awaitable[int]]
+
+
+class Command(Struct, frozen=True):
+    run: Run
+    help: str
+    settings: Sequence[str] | None
+    """Names of the settings that it takes; None for all."""
+    arguments: Callable[[argparse.ArgumentParser], None] = lambda parser: None
+
+
+async def _serve(chosen: Settings, _: argparse.Namespace) -> int:
+    return 0 if await serve(chosen, say) else 1
+
+
+def _name(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="username of the admin")
+
+
+def _verify(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seller", metavar="ID", help="only this seller's journal")
+    parser.add_argument("--heads", metavar="FILE", help="what `charge-shop heads` wrote: nothing of it may be gone")
+    parser.add_argument("--json-progress", action="store_true", help="progress as JSON lines, for programs")
+
+
+COMMANDS: Final[dict[str, Command]] = {
+    "serve": Command(_serve, "migrate, and serve until SIGTERM or Ctrl-C", None),
+    "create-admin": Command(commands.create_admin, "make another admin", settings.DATABASE, _name),
+    "reset-password": Command(
+        commands.reset_password, "set a user's password; its tokens end", settings.DATABASE, _name
+    ),
+    "migrate": Command(commands.migrate, "bring the database to this release's schema", settings.MIGRATION),
+    "verify": Command(commands.verify, "check every entry of the journal", settings.DATABASE, _verify),
+    "heads": Command(commands.heads, "print every seller's last seq and hash, to be kept elsewhere", settings.DATABASE),
+}
+
+
+def say(line: str) -> None:
+    """For people; what programs read goes to standard output of the commands that have such output."""
+    print(line, file=sys.stderr if sys.stdout.closed else sys.stdout, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    command = COMMANDS[options.command]
+    try:
+        chosen = settings.read(options, os.environ, command.settings)
+        logs.configure(chosen.log_level, chosen.log_format)
+        return uvloop.run(_run(command.run, chosen, options))
+    except (WrongSetting, PortInUse, EmbeddedPostgresError, SchemaFault, JournalFault, commands.CannotDo) as fault:
+        print(f"charge-shop {options.command}: {str(fault) or type(fault).__doc__}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone; that is no fault of theirs. Nothing more can be written there.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+async def _run(run: Run, chosen: Settings, options: argparse.Namespace) -> int:
+    """As a task of its own, so that Ctrl-C cancels it and what it holds is closed."""
+    return await asyncio.ensure_future(run(chosen, options))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = settings.OneLineParser("charge-shop", "Sells mobile top-up: prepaid credit, charges taken exactly once.")
+    parser.add_argument("--version", action="version", version=f"charge-shop {version('charge-shop')}")
+    chosen = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        sub = chosen.add_parser(name, help=command.help, description=command.help)
+        command.arguments(sub)
+        settings.add_options(sub, command.settings)
+    return parser

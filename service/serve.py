@@ -1,0 +1,94 @@
+"""`charge-shop serve`: from an empty folder to a running shop, and back to silence.
+
+What fails on the way up is one clear line (`CannotStart`): nothing is half started then.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from journal.schema_faults import SchemaFault
+from service.app import Services, running
+from service.database import DatabaseHome, bring_up_to_date, home_for_serving
+from service.identity.first_admin import ensure_first_admin
+from service.routes import application_of
+from service.server import HttpServer, address_of, listen, stop_signal
+from service.settings import Settings
+
+log = logging.getLogger(__name__)
+
+Say = Callable[[str], None]
+
+
+async def serve(settings: Settings, say: Say) -> bool:
+    """Serves until SIGTERM or SIGINT; False when it ended because it could not go on. Raises PortInUse, EmbeddedPostgresError or SchemaFault, each with one line."""
+    stopping = asyncio.ensure_future(stop_signal())
+    bound = listen(settings.host, settings.port)
+    try:
+        async with home_for_serving(settings.data_dir, settings.database_url, settings.migration_url, say) as home:
+            applied = await bring_up_to_date(home)
+            if applied:
+                say(f"applied {applied} migrations")
+            async with running(settings, home) as services:
+                first_password = await _first_admin(services)
+                application = application_of(services)
+                server = HttpServer(application, bound, lambda: services.requests_in_flight)
+                await server.start()
+                address = address_of(bound)
+                log.info("serving", extra={"address": address})
+                _welcome(say, address, home, settings, first_password)
+                await _first_of(stopping, services.failed)
+                is_failed = services.failed.done()
+                await _drain(services, server, settings.drain_timeout_s)
+            return not is_failed
+    finally:
+        bound.close()
+        stopping.cancel()
+
+
+async def _first_of(*events: "asyncio.Future[Any]") -> None:
+    await asyncio.wait(events, return_when=asyncio.FIRST_COMPLETED)
+
+
+async def _first_admin(services: Services) -> str | None:
+    return await ensure_first_admin(
+        services.database,
+        services.passwords,
+        password=services.settings.admin_password,
+        now_us=services.clock_us,
+        random_bytes=services.random_bytes,
+    )
+
+
+async def _drain(services: Services, server: HttpServer, timeout_s: float) -> None:
+    log.info("draining")
+    services.directory.drain()
+    await server.stop_accepting()
+    await server.drain(timeout_s)
+    await server.close()
+    log.info("drained")
+
+
+def _welcome(say: Say, address: str, home: DatabaseHome, settings: Settings, first_password: str | None) -> None:
+    where = f"embedded PostgreSQL in {settings.data_dir}" if home.server else "served PostgreSQL"
+    say(f"Charge Shop is serving at {address} (journal: {where}; API: {address}/swagger/)")
+    if first_password is not None:
+        say(f"\nThe first admin, shown this once:\n    username: admin\n    password: {first_password}")
+    password = first_password or "THE ADMIN'S PASSWORD"
+    say(CURL_LINES.replace("ADDRESS", address).replace("PASSWORD", password))
+    say("Press Ctrl-C to stop.")
+
+
+CURL_LINES = """
+Try it: paste these lines into another terminal.
+
+    shop=ADDRESS/v1; json='Content-Type: application/json'
+    word() { sed "s/.*\\"$1\\":\\"\\([^\\"]*\\)\\".*/\\1/"; }
+    admin=$(curl -s $shop/auth/token -H "$json" -d '{"username":"admin","password":"PASSWORD"}' | word token)
+    seller=$(curl -s $shop/sellers -H "Authorization: Bearer $admin" -H "$json" -d '{"username":"corner-shop","password":"a long password","name":"Corner Shop"}' | word id)
+    curl -s $shop/sellers/$seller/adjustments -H "Authorization: Bearer $admin" -H "$json" -d '{"amount":"100.00","direction":"credit","reason":"opening credit"}'
+    token=$(curl -s $shop/auth/token -H "$json" -d '{"username":"corner-shop","password":"a long password"}' | word token)
+    curl -s $shop/charges -H "Authorization: Bearer $token" -H "$json" -H "Idempotency-Key: first-sale" -d '{"phone_number":"+15550100001","amount":"5.00"}'
+    curl -s $shop/balance -H "Authorization: Bearer $token"
+"""
