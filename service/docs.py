@@ -15,7 +15,7 @@ from aiohttp_apispec import AiohttpApiSpec, docs
 from msgspec import Struct
 
 from service.endpoint import Who
-from service.problems import CONTENT_TYPE, PROBLEMS, ProblemCode, ProblemDocument
+from service.problems import CONTENT_TYPE, PROBLEMS, FieldError, Problem, ProblemCode, ProblemDocument
 from service.swagger_parts import (
     ANSWER_HEADERS,
     DESCRIPTION,
@@ -221,6 +221,19 @@ def _failure(status: int, codes: Sequence[ProblemCode]) -> Schema:
             allOf=[
                 {"$ref": "#/definitions/Problem"},
                 {"type": "object", "properties": {"code": {"type": "string", "enum": [str(code) for code in codes]}}},
-            ]
+            ],
+            example=_example_of(codes[0]),
         ),
     }
+
+
+def _example_of(code: ProblemCode) -> Any:
+    """The document as it is answered."""
+    is_about_fields = code is _P.VALIDATION_FAILED
+    is_decline = code is _P.INSUFFICIENT_CREDIT
+    problem = Problem(
+        code,
+        errors=(FieldError("amount", "Required."),) if is_about_fields else (),
+        available="12.50" if is_decline else None,
+    )
+    return msgspec.json.decode(problem.body("0195f3a2c4b0-1"))

@@ -19,7 +19,6 @@ FILES: Final = {
     "page.css": _OURS / "page.css",
     "swagger-ui.css": _PACKAGED / "swagger-ui.css",
     "swagger-ui-bundle.js": _PACKAGED / "swagger-ui-bundle.js",
-    "swagger-ui-standalone-preset.js": _PACKAGED / "swagger-ui-standalone-preset.js",
     "favicon-32x32.png": _PACKAGED / "favicon-32x32.png",
 }
 HEADERS: Final = {

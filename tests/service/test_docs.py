@@ -204,6 +204,7 @@ async def test_errors_are_the_tables(spec) -> None:
         "500": {"internal_error"},
         "503": {"overloaded", "draining", "not_applied", "outcome_unknown", "standby", "journal_unavailable"},
     }
+    assert all(responses[status]["schema"]["example"]["code"] in codes[status] for status in codes)
     assert "Retry-After" in responses["503"]["headers"]
     assert "WWW-Authenticate" in responses["401"]["headers"]
     assert spec["definitions"]["Problem"]["properties"]["code"] == {
