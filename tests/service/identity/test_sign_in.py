@@ -102,16 +102,6 @@ async def test_a_change_needs_the_current_password_and_is_throttled_too(identity
     await identity.session("kiosk")
 
 
-async def test_of_two_changes_at_once_one_is_made(identity: Identity) -> None:
-    await identity.seller("kiosk")
-    principal = await identity.asks(await identity.token("kiosk"))
-    assert principal is not None
-    outcomes = await asyncio.gather(
-        *(identity.sign_in.change_password(principal, PASSWORD, f"password number {n}", HOME) for n in (1, 2))
-    )
-    assert sorted(outcomes, key=repr) == sorted([None, NOT_THE_CURRENT_PASSWORD], key=repr)
-
-
 async def test_a_password_changed_while_it_was_checked_opens_nothing(
     identity: Identity, monkeypatch: pytest.MonkeyPatch
 ) -> None:

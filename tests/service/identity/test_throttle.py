@@ -120,6 +120,13 @@ def test_strangers_cannot_lock_out_a_known_address(throttle: Throttle) -> None:
     assert throttle.refusal("anna", HOME) is not None, "its own failures still count"
 
 
+def test_mistakes_of_known_users_are_not_held_against_their_neighbours(throttle: Throttle) -> None:
+    for number in range(ADDRESS_LIMIT.burst // PAIR_LIMIT.burst):
+        throttle.succeeded(f"user{number}", HOME)
+        fail(throttle, f"user{number}", HOME, PAIR_LIMIT.burst)
+    assert throttle.refusal("bert", HOME) is None
+
+
 def test_memory_is_bounded(clock: Clock) -> None:
     """The least recently seen are forgotten, those at work now are not."""
     throttle = Throttle(clock.monotonic, entries_max=10, address=Limit(1000, 1), account=Limit(1000, 1))

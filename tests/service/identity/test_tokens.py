@@ -60,8 +60,9 @@ async def test_a_reset_waits_for_a_token_that_is_being_issued_and_ends_it(
     async with identity.database.writing() as connection:
         await connection.execute(tokens_module.ISSUE, b"d" * 32, admin.id, admin.password_hash, *await times(owner))
         reset = asyncio.create_task(identity.users.reset_password(admin.id, "another password"))
-        while not await owner.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
-            await asyncio.sleep(0.005)
+        async with asyncio.timeout(20):
+            while not await owner.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
+                await asyncio.sleep(0.005)
     assert await reset is None
     assert await owner.fetchval("SELECT count(*) FROM shop.tokens") == 0
 

@@ -117,3 +117,14 @@ async def test_a_reset_of_a_seller_does_not_reach_an_admin(identity: Identity) -
     assert await identity.users.reset_password(boss.id, "another password", role="seller") == NO_SUCH_USER
     assert await identity.users.reset_password(NOBODY, "another password") == NO_SUCH_USER
     await identity.session("boss")
+
+
+async def test_a_password_is_replaced_only_while_it_is_the_one_that_was_checked(identity: Identity) -> None:
+    boss = await identity.admin("boss")
+    this, other = await identity.token("boss"), await identity.token("boss")
+    principal = await identity.asks(this)
+    assert principal is not None
+    assert not await identity.users.replace_password(boss.id, "older", "newer", surviving_token=principal.digest)
+    assert not await identity.users.refresh_hash(boss.id, "older", "newer")
+    assert await identity.users.find(boss.id) == boss
+    assert await identity.asks(other)
