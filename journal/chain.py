@@ -33,7 +33,7 @@ from hashlib import sha256
 import msgspec
 from msgspec.structs import force_setattr
 
-from journal.entry import Entry, charge_id_of, credit_request_id_of
+from journal.entry import CHARGE_FOLLOWERS, CHARGE_OPENERS, REQUEST_FOLLOWERS, Entry, EntryType
 
 SYSTEM = "system"
 """Who made what nobody asked for: `made_by` of an expiry."""
@@ -52,13 +52,21 @@ def entry_hash(entry: Entry) -> bytes:
 
 def preimage(entry: Entry) -> str:
     """The text that is hashed (see above)."""
-    charge_id = charge_id_of(entry)
-    request_id = credit_request_id_of(entry)
+    charge_id, request_id = "null", "null"
+    type_ = entry.type
+    if type_ in CHARGE_OPENERS:
+        charge_id = f'"{entry.id}"'
+    elif type_ in CHARGE_FOLLOWERS:
+        charge_id = f'"{entry.subject_id}"'
+    elif type_ is EntryType.CREDIT_REQUESTED:
+        request_id = f'"{entry.id}"'
+    elif type_ in REQUEST_FOLLOWERS:
+        request_id = f'"{entry.subject_id}"'
+    reason = "null" if entry.reason is None else json_text(entry.reason)
     return (
-        f'["charge-shop/1","{entry.seller_id}",{entry.seq},"{entry.type}",{entry.amount},{entry.held_change},'
-        f"{entry.available_after},{entry.held_after},"
-        f"{_quoted(charge_id)},{_quoted(request_id)},"
-        f'"{entry.made_by or SYSTEM}",{json_text(entry.reason)},{details_text(entry)},'
+        f'["charge-shop/1","{entry.seller_id}",{entry.seq},"{type_}",{entry.amount},{entry.held_change},'
+        f"{entry.available_after},{entry.held_after},{charge_id},{request_id},"
+        f'"{entry.made_by or SYSTEM}",{reason},{details_text(entry)},'
         f'{entry.at_us},"{entry.previous_hash.hex()}"]'
     )
 
@@ -79,9 +87,5 @@ def details_text(entry: Entry) -> str:
     return "{" + ",".join(members) + "}"
 
 
-def json_text(value: str | None) -> str:
-    return "null" if value is None else msgspec.json.encode(value).decode()
-
-
-def _quoted(identifier: str | None) -> str:
-    return "null" if identifier is None else f'"{identifier}"'
+def json_text(value: str) -> str:
+    return msgspec.json.encode(value).decode()

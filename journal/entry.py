@@ -51,6 +51,9 @@ class EntryType(StrEnum):
     REINSTATED = "reinstated"
     LIMIT_CHANGED = "limit_changed"
 
+    # Types are looked up in sets on the hot path, and an Enum's own hash is a call into Python.
+    __hash__ = str.__hash__
+
 
 class Ledger(StrEnum):
     """The accounts that amounts move between."""

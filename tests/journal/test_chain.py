@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from journal.chain import details_text, entry_hash, preimage, seal
-from journal.entry import Entry, EntryType
+from journal.entry import CHARGE_FOLLOWERS, REQUEST_FOLLOWERS, Entry, EntryType
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=40)
 ids = st.uuids(version=4).map(str)
@@ -20,20 +20,22 @@ amounts = st.integers(-(10**18), 10**18)
 @st.composite
 def entries(draw: st.DrawFn) -> Entry:
     keyed = draw(st.booleans())
+    type_ = draw(st.sampled_from(EntryType))
+    follows = type_ in CHARGE_FOLLOWERS | REQUEST_FOLLOWERS
     details = draw(st.none() | st.dictionaries(st.sampled_from(["amount", "metadata", "note"]), texts, min_size=1))
     return seal(
         Entry(
             seller_id=draw(ids),
             seq=draw(st.integers(1, 2**40)),
             at_us=draw(st.integers(1, 2**52)),
-            type=draw(st.sampled_from(EntryType)),
+            type=type_,
             amount=draw(amounts),
             held_change=draw(amounts),
             available_after=draw(amounts),
             held_after=draw(amounts),
             credit_limit=0,
             made_by=draw(st.none() | ids),
-            subject_id=draw(st.none() | ids),
+            subject_id=draw(ids) if follows else None,
             idempotency_key=draw(st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1))
             if keyed
             else None,
