@@ -181,7 +181,9 @@ class EmbeddedPostgres:
         if not layout.has_cluster:
             make_cluster(layout, launch, programs, passwords)
         write_settings(layout, launch, layout.socket_dir(launch), self._settings)
-        return Postmaster.launch(layout, launch, programs)
+        # Known before the thread ends: if we are cancelled meanwhile, it must still be stopped.
+        self._postmaster = Postmaster.launch(layout, launch, programs)
+        return self._postmaster
 
     def _mutex(self, on_progress: Say) -> AbstractAsyncContextManager[None]:
         return FileLock(self._layout.mutex).exclusive(
@@ -190,7 +192,7 @@ class EmbeddedPostgres:
 
 
 async def _finish_in_thread(work: Callable[[], Postmaster]) -> Postmaster:
-    """Like to_thread, but a cancellation waits for the thread: what it starts must be known to be stopped."""
+    """Like to_thread, but a cancellation waits for the thread, so that what it starts can be stopped."""
     task = asyncio.ensure_future(asyncio.to_thread(work))
     try:
         return await asyncio.shield(task)

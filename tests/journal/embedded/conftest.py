@@ -9,29 +9,29 @@ from pathlib import Path
 import pytest
 
 from journal.embedded import EmbeddedPostgres
-from tests.conftest import FAST_SETTINGS
+from tests.conftest import FAST_SETTINGS, fast_folder
 
 MakeServer = Callable[..., EmbeddedPostgres]
 
 
 @pytest.fixture(scope="package")
-def prepared_data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def prepared_data_dir() -> Iterator[Path]:
     """A data directory whose server has been started once and stopped."""
-    data_dir = tmp_path_factory.mktemp("prepared") / "data"
 
-    async def prepare() -> None:
+    async def prepare(data_dir: Path) -> None:
         server = EmbeddedPostgres(data_dir, settings=FAST_SETTINGS)
         await server.start()
         await server.stop()
 
-    asyncio.run(prepare())
-    return data_dir
+    with tempfile.TemporaryDirectory(prefix="charge-shop-test-", dir=fast_folder()) as folder:
+        asyncio.run(prepare(Path(folder, "data")))
+        yield Path(folder, "data")
 
 
 @pytest.fixture
 def data_dir(prepared_data_dir: Path) -> Iterator[Path]:
     """A copy of it for one test, at a path short enough for a socket."""
-    with tempfile.TemporaryDirectory(prefix="charge-shop-test-") as folder:
+    with tempfile.TemporaryDirectory(prefix="charge-shop-test-", dir=fast_folder()) as folder:
         copy = Path(folder, "data")
         shutil.copytree(prepared_data_dir, copy)
         yield copy

@@ -16,6 +16,7 @@ from journal.embedded.cluster import make_cluster, write_settings
 from journal.embedded.launch import choose_launch, ways_without_root
 from journal.embedded.layout import Layout
 from journal.embedded.postmaster import Postmaster
+from tests.conftest import fast_folder
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 NOBODY = 65534
@@ -24,7 +25,7 @@ NOBODY = 65534
 @pytest.fixture
 def public_folder() -> Iterator[Path]:
     """A folder that everybody may enter, so that only our own permissions keep others out."""
-    with tempfile.TemporaryDirectory(prefix="charge-shop-test-") as folder:
+    with tempfile.TemporaryDirectory(prefix="charge-shop-test-", dir=fast_folder()) as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
 
