@@ -57,5 +57,13 @@ class CursorFormat(Generic[K]):
         return key
 
     def _checksum(self, packed: bytes, filters: Sequence[Any]) -> bytes:
-        covered = msgspec.json.encode((self.list_name, filters)) + packed
+        covered = msgspec.json.encode((self.list_name, filters), enc_hook=_plain) + packed
         return blake2b(covered, digest_size=_CHECKSUM_SIZE, person=b"cursor").digest()
+
+
+def _plain(value: object) -> int | str:
+    """Filters as queries decode them: their own kinds of numbers and texts."""
+    if isinstance(value, int):
+        return int(value)
+    assert isinstance(value, str), f"no filter of a list: {value!r}"
+    return str(value)

@@ -13,6 +13,8 @@ IDEMPOTENCY_KEY: Final = istr("Idempotency-Key")
 IDEMPOTENT_REPLAYED: Final = istr("Idempotent-Replayed")
 REQUEST_ID: Final = istr("X-Request-Id")
 
+_KEY_FIELD: Final = "Idempotency-Key"
+
 _is_key: Final = re.compile(r"[\x20-\x7e]{1,255}").fullmatch
 _is_request_id: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}").fullmatch
 
@@ -23,16 +25,16 @@ def idempotency_key(request: web.Request) -> str | None:
     if given is None:
         return None
     if len(given) != 1:
-        raise invalid(IDEMPOTENCY_KEY, "Given more than once.")
+        raise invalid(_KEY_FIELD, "Given more than once.")
     if _is_key(given[0]) is None:
-        raise invalid(IDEMPOTENCY_KEY, "Expected 1 to 255 printable ASCII characters.")
+        raise invalid(_KEY_FIELD, "Expected 1 to 255 printable ASCII characters.")
     return given[0]
 
 
 def refuse_idempotency_key(request: web.Request) -> Problem | None:
     """The 422 for a key where there can be none, so that nobody believes to be protected by it."""
     if IDEMPOTENCY_KEY in request.headers:
-        return invalid(IDEMPOTENCY_KEY, "Not accepted by this operation.")
+        return invalid(_KEY_FIELD, "Not accepted by this operation.")
     return None
 
 

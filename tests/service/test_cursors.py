@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from service.cursors import CursorFormat, CursorId, CursorInt
 from service.problems import Problem
+from service.query import QueryDecoder
+from service.wire import queries
 
 CHARGES = CursorFormat("charges", tuple[CursorInt, CursorId])
 ID = "0195f3a2-c4b0-7000-8000-002a5d3e9c41"
@@ -82,3 +84,12 @@ def test_hostile_texts_are_no_cursors(text: str) -> None:
 def test_a_forged_key_never_reaches_the_database(key: Any) -> None:
     """Checksums are no secret: one may be right while the key is nothing that a query can take."""
     assert is_refused(CursorFormat("charges", Any).encode(key))
+
+
+def test_filters_are_taken_as_queries_decode_them() -> None:
+    query = QueryDecoder(queries.Transactions).decode(
+        [("from", "2026-11-23"), ("charge_id", ID.upper()), ("type", "charge")]
+    )
+    filters = (query.type, query.charge_id, query.from_us, query.to_us)
+    text = CHARGES.encode((5, ID), filters)
+    assert CHARGES.decode(text, ("charge", ID, 1_795_392_000_000_000, None)) == (5, ID)
