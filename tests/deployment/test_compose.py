@@ -104,7 +104,7 @@ def test_nginx_cannot_reach_the_database() -> None:
 def test_what_lasts_comes_back_and_is_watched(name: str) -> None:
     service = SERVICES[name]
     assert service["restart"] == "unless-stopped"
-    if "build" in service:
+    if service["image"] == "charge-shop":
         assert "\nHEALTHCHECK " in (ROOT / "Dockerfile").read_text()
         assert "healthcheck" not in service
     else:
@@ -128,6 +128,16 @@ def test_everything_waits_for_what_it_needs() -> None:
     assert waits_for("nginx") == {"secrets", "postgres", "roles", "migrate", "app"}
     assert SERVICES["nginx"]["depends_on"] == {"app": {"condition": "service_healthy"}}
     assert waits_for("standby") == waits_for("app") == {"secrets", "postgres", "roles", "migrate"}
+
+
+def test_the_image_is_built_once_and_never_fetched() -> None:
+    """Compose builds in parallel: two services with one image would fail each other, but only the first time."""
+    users = {name: service for name, service in SERVICES.items() if service["image"] == "charge-shop"}
+    assert [name for name, service in SERVICES.items() if "build" in service] == ["migrate"]
+    assert users.keys() == {"migrate", "app", "standby"}
+    for name, service in users.items():
+        assert service["pull_policy"] == "never"
+        assert name == "migrate" or "migrate" in service["depends_on"]
 
 
 def test_the_database_is_not_taken_for_ready_while_it_is_being_made() -> None:
