@@ -120,7 +120,7 @@ class Journal:
             started_s = self._clock_s()
             lease = await self._try_acquire(is_former_owner_dead)
             if lease is None:
-                await self._pause(self._settings.lease_ttl_s / 10)
+                await _happens(self._stopping, self._settings.lease_ttl_s / 10)
                 continue
             # Only the first time: whoever took the lease from us later is alive.
             is_former_owner_dead = False
@@ -148,24 +148,25 @@ class Journal:
         )
         self._committer = committer
         self._set_state(JournalState.LEADING)
-        renewals = asyncio.create_task(self._renew(committer))
+        ended = asyncio.Event()
+        renewals = asyncio.create_task(self._renew(committer, ended))
         try:
             await committer.run()
         except EpochLost:
             pass
         finally:
             self._committer = None
-            renewals.cancel()
-            await asyncio.gather(renewals, return_exceptions=True)
+            # Not cancelled: a renewal that is under way could otherwise arrive after the lease was given back.
+            ended.set()
+            await renewals
             self._observer.in_doubt(None)
             self._set_state(JournalState.STANDBY)
         if self._stopping.is_set():
             await self._release(committer.epoch)
 
-    async def _renew(self, committer: Committer) -> None:
+    async def _renew(self, committer: Committer, ended: asyncio.Event) -> None:
         """Keeps the lease alive. Once it is somebody else's the committer is told to end."""
-        while True:
-            await self._pause(self._settings.lease_ttl_s / 5)
+        while not await _happens(ended, self._settings.lease_ttl_s / 5):
             started_s = self._clock_s()
             try:
                 is_ours = await self._store.renew(committer.epoch, self._settings.lease_ttl_s)
@@ -181,15 +182,16 @@ class Journal:
         with suppress(JournalUnavailable):  # Then it lapses by itself.
             await self._store.release(epoch)
 
-    async def _pause(self, seconds: float) -> None:
-        """Sleeps, but not past `stop`."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            pass
-
     def _set_state(self, state: JournalState) -> None:
         if state is not self.state:
             self.state = state
             self._on_state(state)
+
+
+async def _happens(event: asyncio.Event, within_s: float) -> bool:
+    """Sleeps, but not past the event."""
+    try:
+        async with asyncio.timeout(within_s):
+            return await event.wait()
+    except TimeoutError:
+        return False

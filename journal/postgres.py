@@ -28,6 +28,7 @@ from journal.rows import (
     entry_of,
     request_of,
 )
+from journal.service_role import SERVICE_ROLE
 from journal.store import (
     Batch,
     EpochLost,
@@ -39,9 +40,6 @@ from journal.store import (
     Recorded,
     Snapshot,
 )
-
-SERVICE_ROLE: Final = "charge_shop_service"
-"""Made by the migrations: may append to the journal and read it, and cannot change it."""
 
 FLUSH_TIMEOUT_S: Final = 10.0
 """After this long without an answer the watchdog ends the connection. Nothing is ever cancelled."""

@@ -8,7 +8,6 @@ import asyncio
 import logging
 import os
 import socket
-import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
@@ -17,7 +16,7 @@ import asyncpg
 from actors.account import Rules
 from actors.directory import Bounds, Directory, wall_clock_us
 from actors.sweeper import sweep_forever
-from journal.journal import Journal, JournalSettings, JournalState
+from journal.journal import Journal, JournalSettings, JournalState, boot_time_s
 from journal.postgres import PostgresStore
 from journal.reader import Reader
 from service.database import DatabaseHome, pool_of
@@ -73,7 +72,7 @@ class Services:
             lambda: asyncpg.connect(home.app_url),
             last_used=self.last_used,
             now_us=self.clock_us,
-            monotonic=time.monotonic,
+            monotonic=boot_time_s,
         )
         self.users = Users(
             database,
@@ -89,7 +88,7 @@ class Services:
             database, now_us=self.clock_us, random_bytes=self.random_bytes, forget=self.credentials.forget
         )
         self.sellers = Sellers(database, self.passwords, now_us=self.clock_us, random_bytes=self.random_bytes)
-        self.sign_in = SignIn(self.users, self.tokens, self.passwords, Throttle(time.monotonic))
+        self.sign_in = SignIn(self.users, self.tokens, self.passwords, Throttle(boot_time_s))
         self.database = database
         self.known_sellers = KnownSellers(self.sellers.find, self.sellers.find_by_tag)
         self.verification_runs = VerificationRuns(

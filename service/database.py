@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
 from msgspec import Struct
@@ -22,6 +22,8 @@ from journal.service_role import SERVICE_ROLE
 Say = Callable[[str], None]
 
 STATEMENT_CACHE: Final = 1024
+COMMAND_TIMEOUT_S: Final = 30.0
+"""For everything but the flush, which has no time limit (see `journal.committer`) and a connection of its own."""
 
 
 class DatabaseHome(Struct, frozen=True):
@@ -76,8 +78,11 @@ def _user_of(home: DatabaseHome) -> str | None:
     """The user that the service signs in as, where it is not the owner."""
     if home.server is not None:
         return APP_ROLE
-    user = urlsplit(home.app_url).username
-    return unquote(user) if user and home.owner_url != home.app_url else None
+    if home.owner_url == home.app_url:
+        return None
+    url = urlsplit(home.app_url)
+    user = unquote(url.username) if url.username else next(iter(parse_qs(url.query).get("user", [])), None)
+    return user or None
 
 
 @asynccontextmanager
@@ -89,6 +94,7 @@ async def pool_of(url: str, size_max: int) -> AsyncIterator["asyncpg.Pool[asyncp
         max_size=size_max,
         max_inactive_connection_lifetime=60,
         statement_cache_size=STATEMENT_CACHE,
+        command_timeout=COMMAND_TIMEOUT_S,
         server_settings={"role": SERVICE_ROLE, "application_name": "charge-shop", "jit": "off"},
     )
     try:
