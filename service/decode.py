@@ -18,7 +18,6 @@ from service import findings
 from service.problems import Problem, ProblemCode
 
 BODY_SIZE_MAX: Final = 64 * 1024
-BATCH_BODY_SIZE_MAX: Final = 4 * 1024 * 1024
 BODY_TIMEOUT_S: Final = 30.0
 """For a body to arrive. Who is slower holds a connection for nothing."""
 

@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import web
 from multidict import istr
 
-from service.problems import Problem, invalid
+from service.problems import invalid
 
 IDEMPOTENCY_KEY: Final = istr("Idempotency-Key")
 IDEMPOTENT_REPLAYED: Final = istr("Idempotent-Replayed")
@@ -29,13 +29,6 @@ def idempotency_key(request: web.Request) -> str | None:
     if _is_key(given[0]) is None:
         raise invalid(_KEY_FIELD, "Expected 1 to 255 printable ASCII characters.")
     return given[0]
-
-
-def refuse_idempotency_key(request: web.Request) -> Problem | None:
-    """The 422 for a key where there can be none, so that nobody believes to be protected by it."""
-    if IDEMPOTENCY_KEY in request.headers:
-        return invalid(_KEY_FIELD, "Not accepted by this operation.")
-    return None
 
 
 def request_id(request: web.Request, make: Callable[[], str]) -> str:

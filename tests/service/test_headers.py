@@ -35,13 +35,6 @@ def test_two_keys_are_refused() -> None:
         headers.idempotency_key(request(("Idempotency-Key", "a"), ("idempotency-key", "a")))
 
 
-def test_a_key_where_there_can_be_none_is_refused() -> None:
-    assert headers.refuse_idempotency_key(request()) is None
-    refused = headers.refuse_idempotency_key(request(("Idempotency-Key", "a")))
-    assert refused is not None
-    assert json.loads(refused.body("r"))["code"] == "validation_failed"
-
-
 @pytest.mark.parametrize(
     ("given", "answered"),
     [
