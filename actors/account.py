@@ -61,7 +61,7 @@ from journal.projections import (
 from journal.times import format_time, parse_time
 
 BALANCE_MAX: Final = 10**18
-"""No balance, held or available, may pass this many minor units: it keeps all sums far inside 64 bits."""
+"""Available and held together never pass this many minor units: it keeps all sums far inside 64 bits."""
 REQUESTS_PENDING_MAX: Final = 100
 
 Decision: TypeAlias = tuple[Entry, ...] | Refusal
@@ -320,7 +320,7 @@ def _refund(account: Account, command: Refund, now_us: int) -> Decision:
     if left == 0 or amount > left:
         detail = f"{format_minor(left, account.currency)} of the charge can be refunded"
         return Refusal(RefusalCode.REFUND_EXCEEDS_CHARGE, detail)
-    if account.available + amount > BALANCE_MAX:
+    if _would_overflow(account, amount):
         return _TOO_MUCH
     return (
         _entry(
@@ -368,7 +368,7 @@ def _decide_credit(account: Account, command: DecideCredit, now_us: int, rules: 
         assert made_by is not None
         if any(approval.by == made_by for approval in approvals):
             return Refusal(RefusalCode.SECOND_ADMIN_NEEDED, "a second admin has to approve this amount")
-        if account.available + row.amount > BALANCE_MAX:
+        if _would_overflow(account, row.amount):
             return _TOO_MUCH
         approvals = (*approvals, Approval(made_by, max(now_us, account.at_us)))
         if len(approvals) < 2 and rules.needs_second_admin(row.amount, account.currency):
@@ -400,7 +400,7 @@ def _adjust(account: Account, command: Adjust, now_us: int, rules: Rules) -> Dec
         amount = -amount
     elif rules.needs_second_admin(amount, account.currency):
         return Refusal(RefusalCode.SECOND_ADMIN_NEEDED, "credit above the limit takes a credit request and two admins")
-    elif account.available + amount > BALANCE_MAX:
+    elif _would_overflow(account, amount):
         return _TOO_MUCH
     return (_entry(account, EntryType.ADJUSTMENT, now_us, command.caller, amount=amount, reason=command.reason),)
 
@@ -438,6 +438,11 @@ def _change_account(account: Account, command: ChangeAccount, now_us: int, rules
 _SUSPENDED: Final = Refusal(RefusalCode.SELLER_SUSPENDED, "the seller is suspended")
 _NO_CHARGE: Final = Refusal(RefusalCode.NOT_FOUND, "no such charge")
 _TOO_MUCH: Final = Refusal(RefusalCode.VALIDATION_FAILED, "the balance would be too large", field="amount")
+
+
+def _would_overflow(account: Account, amount: int) -> bool:
+    """Held amounts may come back at any time, and nothing may stand in their way then."""
+    return account.available + account.held + amount > BALANCE_MAX
 
 
 def _not_pending(charge: OpenCharge) -> Refusal:

@@ -285,7 +285,11 @@ class Actor:
         self._forget_old_keys()
 
     def _forget_old_keys(self) -> None:
-        """The oldest go first, but never one whose answer is still on its way: the journal does not know it yet."""
+        """The oldest go first, but never one whose answer is still on its way: the journal does not know it yet.
+
+        Not while the actor is busy: what was just loaded may be for a command that is still in the mailbox."""
+        if self.task is not None:
+            return
         while len(self.keys) > KEYS_REMEMBERED_MAX:
             oldest = next(iter(self.keys))
             if self.keys[oldest].done is None:
@@ -366,7 +370,9 @@ class Actor:
                 currency = await self.directory.currency_of(self.seller_id)
                 if currency is None:
                     raise UnknownSeller(self.seller_id)
-                # Created, but never opened: by a creator that crashed, or just now.
+                # Created, but never opened: by a creator that crashed, or just now. It must be opened before anything
+                # else is decided, so what stands against writing fails the load.
+                self.directory.journal.check_writable()
                 opening = self._unasked()
                 opening.command = Open(currency)
                 self.mailbox.appendleft(opening)
@@ -398,6 +404,7 @@ class Actor:
             if handled % SLICE == 0:
                 await asyncio.sleep(0)
         self.task = None
+        self._forget_old_keys()
 
     async def _prepare(self, envelope: Envelope) -> bool:
         """Loads what the journal has of the command's key, else of the charge or request that it speaks of.

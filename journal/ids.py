@@ -29,17 +29,15 @@ def entry_id(seller_id: str, seq: int, at_us: int) -> str:
     """The id of entry `seq` of the seller, written at `at_us` microseconds since the epoch."""
     at_ms = at_us // 1000
     # One conversion of all parts at once: this is on the hot path, and takes 0.8 us instead of 1.4.
-    return (
-        "%08x-%04x-%04x-%04x-%04x%s"
-        % (  # noqa: UP031
-            at_ms >> 16,
-            at_ms & 0xFFFF,
-            0x7000 | seq >> 30,
-            0x8000 | seq >> 16 & 0x3FFF,
-            seq & 0xFFFF,
-            seller_id[-8:],
-        )
+    parts = (
+        at_ms >> 16,
+        at_ms & 0xFFFF,
+        0x7000 | seq >> 30,
+        0x8000 | seq >> 16 & 0x3FFF,
+        seq & 0xFFFF,
+        seller_id[-8:],
     )
+    return "%08x-%04x-%04x-%04x-%04x%s" % parts
 
 
 def seq_of(entry: str) -> int:

@@ -122,6 +122,9 @@ class Journal:
             if lease is None:
                 await _happens(self._stopping, self._settings.lease_ttl_s / 10)
                 continue
+            if self._stopping.is_set():  # It came while the lease was on its way.
+                await self._release(lease.epoch)
+                break
             # Only the first time: whoever took the lease from us later is alive.
             is_former_owner_dead = False
             self._deadline_s = started_s + self._settings.lease_ttl_s
@@ -150,6 +153,8 @@ class Journal:
         self._set_state(JournalState.LEADING)
         ended = asyncio.Event()
         renewals = asyncio.create_task(self._renew(committer, ended))
+        # Should a bug end it, the lease runs out with nobody told: better to end, and to say why.
+        renewals.add_done_callback(lambda _: committer.stop())
         try:
             await committer.run()
         except EpochLost:

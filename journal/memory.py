@@ -18,6 +18,10 @@ from journal.projections import (
 from journal.store import Batch, EpochLost, FlushRefused, KnownKey, Lease, Recorded, Snapshot
 
 
+AMOUNT_MAX = 10**18
+"""The range CHECKs of the table."""
+
+
 class MemoryDatabase:
     """The tables of one cell."""
 
@@ -75,6 +79,8 @@ class MemoryDatabase:
                 raise FlushRefused(f"seq {entry.seq} of {entry.seller_id} where {seq} is next")
             if entry.available_after + entry.credit_limit < 0 or entry.held_after < 0:
                 raise FlushRefused(f"the floor is passed: {entry}")
+            if max(entry.available_after, entry.held_after) > AMOUNT_MAX:
+                raise FlushRefused(f"the balance is out of range: {entry}")
             lengths[entry.seller_id] = seq
             if entry.idempotency_key is not None:
                 key = (entry.seller_id, entry.by_admin, entry.idempotency_key)
@@ -109,6 +115,7 @@ class MemoryStore:
     async def release(self, epoch: int) -> None:
         if self._database.owner == self._owner:
             self._database.expires_at_s = float("-inf")
+            self._database.owner = None
 
     async def raise_epoch(self, epoch: int, ttl_s: float) -> Lease | None:
         database = self._database

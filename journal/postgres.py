@@ -108,7 +108,8 @@ UPDATE {cell}.lease SET expires_at = clock_timestamp() + make_interval(secs => $
 RAISE_EPOCH: Final = """
 UPDATE {cell}.lease SET epoch = epoch + 1, expires_at = clock_timestamp() + make_interval(secs => $2) WHERE owner = $1
 RETURNING epoch"""
-RELEASE: Final = "UPDATE {cell}.lease SET expires_at = '-infinity' WHERE owner = $1"
+# Without an owner: a renewal of ours that is still on its way finds nothing to prolong.
+RELEASE: Final = "UPDATE {cell}.lease SET expires_at = '-infinity', owner = NULL WHERE owner = $1"
 LAST_POSITION: Final = "SELECT coalesce(max(position), 0) FROM {cell}.entries"
 
 LAST_ENTRY: Final = f"""
