@@ -37,7 +37,7 @@ def entry_id(seller_id: str, seq: int, at_us: int) -> str:
         seq & 0xFFFF,
         seller_id[-8:],
     )
-    return "%08x-%04x-%04x-%04x-%04x%s" % parts
+    return "%08x-%04x-%04x-%04x-%04x%s" % parts  # noqa: UP031
 
 
 def seq_of(entry: str) -> int:

@@ -17,7 +17,6 @@ from journal.projections import (
 )
 from journal.store import Batch, EpochLost, FlushRefused, KnownKey, Lease, Recorded, Snapshot
 
-
 AMOUNT_MAX = 10**18
 """The range CHECKs of the table."""
 

@@ -12,13 +12,13 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import asyncpg
+from journal.reader import Reader
 
 from actors.account import Rules
 from actors.directory import Bounds, Directory, wall_clock_us
 from actors.sweeper import sweep_forever
 from journal.journal import Journal, JournalSettings, JournalState, boot_time_s
 from journal.postgres import PostgresStore
-from journal.reader import Reader
 from service.database import DatabaseHome, pool_of
 from service.identity.api_keys import ApiKeys, LastUsed
 from service.identity.credentials import Credentials

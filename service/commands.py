@@ -6,20 +6,21 @@ They may run while the service does: what they change of users takes effect ther
 import argparse
 import asyncio
 import getpass
-import json
 import os
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
+from actors.verification import Progress, verify_journal
+from journal.reader import Head, Reader
+from msgspec import Struct
+
 from actors.directory import wall_clock_us
-from actors.verification import Finding, Progress, verify_journal
 from journal.ids import is_id
 from journal.migrate import check_version
-from journal.reader import Reader
 from service.database import bring_up_to_date, home_for_command, pool_of
 from service.identity.database import Database
 from service.identity.passwords import Passwords, password_fault
@@ -32,6 +33,14 @@ POOL_MAX = 2
 
 class CannotDo(Exception):
     """What was asked cannot be done; the text says why."""
+
+
+class HeadLine(Struct, frozen=True, forbid_unknown_fields=True):
+    """A line of `charge-shop heads`."""
+
+    seller_id: str
+    seq: int
+    hash: str
 
 
 async def migrate(chosen: Settings, _: argparse.Namespace) -> int:
@@ -64,11 +73,59 @@ async def reset_password(chosen: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
+async def verify(chosen: Settings, options: argparse.Namespace) -> int:
+    """1 when the journal is not what it should be."""
+    if options.seller is not None and not is_id(options.seller):
+        raise CannotDo(f"--seller: expected a seller's id, got {options.seller[:80]!r}")
+    expected = None if options.heads is None else await asyncio.to_thread(_read_heads, Path(options.heads))
+    report = _as_json if options.json_progress else _as_text
+    async with home_for_command(chosen.data_dir, chosen.database_url) as home:
+        await check_version(home.app_url)
+        result = await verify_journal(
+            home.app_url, seller_id=options.seller, heads=expected, on_progress=lambda progress: report(progress, False)
+        )
+    report(result, True)
+    return 0 if result.first_bad is None else 1
+
+
+def _as_json(progress: Progress, _is_end: bool) -> None:
+    """A line for programs (`service.verification_runs`)."""
+    print(msgspec.json.encode(progress).decode(), flush=True)
+
+
+def _as_text(progress: Progress, is_end: bool) -> None:
+    """For people: progress on a terminal, the result on standard output."""
+    checked = f"{progress.sellers_done:,} of {progress.sellers_total:,} sellers, {progress.entries_checked:,} entries"
+    if sys.stderr.isatty():
+        print(f"\r{checked}", end="\n" if is_end else "", file=sys.stderr, flush=True)
+    if not is_end:
+        return
+    bad = progress.first_bad
+    if bad is None:
+        print(f"verified {checked}: the journal is what it should be")
+    else:
+        print(f"first bad entry: seller={bad.seller_id} seq={bad.seq} {bad.reason}")
+
+
+def _read_heads(path: Path) -> list[Head]:
+    try:
+        with path.open("rb") as lines:
+            return [_head_of(line) for line in lines if line.strip()]
+    except OSError as error:
+        raise CannotDo(f"--heads: cannot read {path}: {error.strerror}") from None
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise CannotDo(f"--heads: {path} is not what `charge-shop heads` writes: {error}") from None
+
+
+def _head_of(line: bytes) -> Head:
+    head = msgspec.json.decode(line, type=HeadLine)
+    return Head(head.seller_id, head.seq, bytes.fromhex(head.hash))
+
+
 async def heads(chosen: Settings, _: argparse.Namespace) -> int:
     async with _pool(chosen) as pool:
         async for head in Reader(pool).heads():
-            line = {"seller_id": head.seller_id, "seq": head.seq, "hash": head.hash.hex()}
-            print(json.dumps(line, separators=(",", ":")))
+            print(msgspec.json.encode(HeadLine(head.seller_id, head.seq, head.hash.hex())).decode())
     return 0
 
 

@@ -8,7 +8,6 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from journal.schema_faults import SchemaFault
 from service.app import Services, running
 from service.database import DatabaseHome, bring_up_to_date, home_for_serving
 from service.identity.first_admin import ensure_first_admin
@@ -22,7 +21,9 @@ Say = Callable[[str], None]
 
 
 async def serve(settings: Settings, say: Say) -> bool:
-    """Serves until SIGTERM or SIGINT; False when it ended because it could not go on. Raises PortInUse, EmbeddedPostgresError or SchemaFault, each with one line."""
+    """Serves until SIGTERM or SIGINT; False when it ended because it could not go on.
+
+    Raises PortInUse, EmbeddedPostgresError or SchemaFault, each with one line."""
     stopping = asyncio.ensure_future(stop_signal())
     bound = listen(settings.host, settings.port)
     try:
@@ -84,11 +85,16 @@ CURL_LINES = """
 Try it: paste these lines into another terminal.
 
     shop=ADDRESS/v1; json='Content-Type: application/json'
-    word() { sed "s/.*\\"$1\\":\\"\\([^\\"]*\\)\\".*/\\1/"; }
+    word() { sed "s/.*\"$1\":\"\\([^\"]*\\)\".*/\1/"; }
     admin=$(curl -s $shop/auth/token -H "$json" -d '{"username":"admin","password":"PASSWORD"}' | word token)
-    seller=$(curl -s $shop/sellers -H "Authorization: Bearer $admin" -H "$json" -d '{"username":"corner-shop","password":"a long password","name":"Corner Shop"}' | word id)
-    curl -s $shop/sellers/$seller/adjustments -H "Authorization: Bearer $admin" -H "$json" -d '{"amount":"100.00","direction":"credit","reason":"opening credit"}'
-    token=$(curl -s $shop/auth/token -H "$json" -d '{"username":"corner-shop","password":"a long password"}' | word token)
-    curl -s $shop/charges -H "Authorization: Bearer $token" -H "$json" -H "Idempotency-Key: first-sale" -d '{"phone_number":"+15550100001","amount":"5.00"}'
+    as_admin="Authorization: Bearer $admin"
+    seller=$(curl -s $shop/sellers -H "$as_admin" -H "$json" \
+      -d '{"username":"corner-shop","password":"a long password","name":"Corner Shop"}' | word id)
+    curl -s $shop/sellers/$seller/adjustments -H "$as_admin" -H "$json" \
+      -d '{"amount":"100.00","direction":"credit","reason":"opening credit"}'
+    token=$(curl -s $shop/auth/token -H "$json" \
+      -d '{"username":"corner-shop","password":"a long password"}' | word token)
+    curl -s $shop/charges -H "Authorization: Bearer $token" -H "$json" -H "Idempotency-Key: first-sale" \
+      -d '{"phone_number":"+15550100001","amount":"5.00"}'
     curl -s $shop/balance -H "Authorization: Bearer $token"
 """
