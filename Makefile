@@ -31,7 +31,7 @@ test: $(VENV)/.dev ## check everything: format, lint, types, import contracts, t
 	step $(BIN)/ruff format --check --quiet . ; \
 	step $(BIN)/ruff check --quiet . ; \
 	step $(BIN)/mypy ; \
-	step $(BIN)/lint-imports ; \
+	step $(BIN)/lint-imports --no-logo ; \
 	step $(BIN)/python -m pytest $(ARGS)
 
 format: $(VENV)/.dev ## rewrite the code in the project's format and mend what lint can mend
