@@ -33,7 +33,7 @@ from service.identity.users import Users
 from service.known_sellers import KnownSellers
 from service.metrics import Metrics
 from service.settings import Settings
-from service.verification_runs import VerificationRuns
+from service.verification_runs import VerificationRun, VerificationRuns
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,11 @@ class Services:
         self.database = database
         self.known_sellers = KnownSellers(self.sellers.find, self.sellers.find_by_tag)
         self.verification_runs = VerificationRuns(
-            database, home.app_url, now_us=self.clock_us, random_bytes=self.random_bytes
+            database,
+            home.app_url,
+            now_us=self.clock_us,
+            random_bytes=self.random_bytes,
+            on_end=self._verified,
         )
 
         self.store = PostgresStore(home.app_url, journal_pool)
@@ -121,6 +125,11 @@ class Services:
         self.directory.attach(self.journal)
         self.reader = Reader(reader_pool)
         self._watch()
+
+    def _verified(self, run: VerificationRun) -> None:
+        """A run that was interrupted tells nothing of the journal."""
+        if run.finished_at_us is not None and (run.status == "passed" or run.progress.first_bad is not None):
+            self.metrics.verified(int(run.status == "failed"), run.finished_at_us / 1_000_000)
 
     def _watch(self) -> None:
         """Gauges are read when they are asked for."""

@@ -81,7 +81,7 @@ def _welcome(say: Say, address: str, home: DatabaseHome, settings: Settings, fir
     say("Press Ctrl-C to stop.")
 
 
-CURL_LINES = """
+CURL_LINES = r"""
 Try it: paste these lines into another terminal.
 
     shop=ADDRESS/v1; json='Content-Type: application/json'
