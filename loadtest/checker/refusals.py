@@ -25,7 +25,7 @@ def check_refusals(case: Case, findings: Findings) -> None:
                 message = f"{event.request.kind} of {event.request.target or event.request.amount}: {event.answer}"
                 findings.add(2, Name.FALSE_REFUSAL, message, seller_id=case.seller_id, key=event.request.key)
     for event in case.limits:
-        if event.outcome is Outcome.REFUSED or (event.outcome is Outcome.DONE and not _is_limit_true(case, event)):
+        if event.outcome in (Outcome.REFUSED, Outcome.DONE) and not _is_limit_true(case, event):
             message = f"limit {event.request.amount}: {event.status} {event.answer}"
             findings.add(2, Name.FALSE_REFUSAL, message, seller_id=case.seller_id)
 
@@ -88,7 +88,15 @@ def _is_debit_too_large(case: Case, event: Event, balances: dict[int, list[int]]
 
 
 def _is_limit_true(case: Case, event: Event) -> bool:
-    """Whether the limit that was set was in force at some moment between the request and its answer."""
-    lowest = case.timeline.seen_before(event.sent_ns)
+    """Whether, at some moment between the request and its answer, the limit that was set was in force; or the one
+    that was refused was below what was used. (Linear in what happened meanwhile: limits change seldom.)
+    """
+    lowest = max(case.timeline.seen_before(event.sent_ns), 1)
     highest = case.timeline.reached_by(event.answered_ns)
-    return event.request.amount in case.lifecycles.limit_after[max(lowest - 1, 0) : highest]
+    limit = event.request.amount or 0
+    if event.outcome is Outcome.DONE:
+        return limit in case.lifecycles.limit_after[lowest - 1 : highest]
+    states = case.entries[lowest - 1 : highest]
+    return (event.status, event.code) == (409, "limit_in_use") and any(
+        state.available_after + limit < 0 for state in states
+    )

@@ -67,19 +67,21 @@ def _add_closing_balance(case: Case, closing: Closing, right: Counter[str], find
 
 
 def _check_credit(case: Case, findings: Findings) -> None:
-    """Credit that entered the journal is what was acknowledged, and what is unknown at most besides."""
-    lowest = highest = 0
-    for operation in case.operations:
-        if operation.request.kind is not Kind.APPROVE:
-            continue
-        amount = operation.request.amount or 0
-        if any(_approved(event) for event in operation.acknowledged):
-            lowest, highest = lowest + amount, highest + amount
-        elif operation.unknown:
-            highest += amount
+    """Credit that entered the journal is what was approved: by acknowledgement, or, of an approval that nobody
+    answered, by there being an entry for it. The amounts are those that were asked for, not those written.
+    """
+    approved = sum(
+        operation.request.amount or 0
+        for operation in case.operations
+        if operation.request.kind is Kind.APPROVE
+        and (
+            any(_approved(event) for event in operation.acknowledged)
+            or (not operation.acknowledged and operation.entry is not None and operation.entry.type == "credit")
+        )
+    )
     written = sum(entry.amount for entry in case.entries if entry.type == "credit")
-    if not lowest <= written <= highest:
-        message = f"credit of {written} in the journal, {lowest} to {highest} was approved"
+    if written != approved:
+        message = f"credit of {written} in the journal, {approved} was approved"
         findings.add(6, Name.TOTALS_OFF, message, seller_id=case.seller_id)
 
 
