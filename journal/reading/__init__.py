@@ -1,0 +1,18 @@
+"""Questions about what the journal holds, answered by SELECTs alone; one file for each subject.
+
+    cell            the pool, the cell's schema, the faults of a database that is away
+    records         what is answered
+    bounds          from times to seq and position, by binary search
+    transactions    entries: pages, one, all of them in chunks, those after a position
+    charges         charges by what they are looked for
+    credit_requests credit requests
+    accounts        balances now and as of a time; the last hash of every seller
+    statement       what happened between two balances
+    trial_balance   debits against credits, over everything
+
+Every list is newest first and goes on from a key, at a cost that depends neither on how long the journal is nor
+on how far one has gone. So that this holds whatever the planner knows of the tables, conditions are written as
+comparisons of rows, `(a, b, c) < ($1, $2, $3)` with the matching ORDER BY: exactly one index fits each.
+
+Must not write, lock, or ask an actor: what these answer is durable, and may be a moment old.
+"""
