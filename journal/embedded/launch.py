@@ -68,7 +68,7 @@ def choose_launch(programs: Path, data_dir: Path) -> Launch:
         if way.works(programs):
             return way
     raise CannotRunAsRoot(
-        "PostgreSQL does not run as root, and this system offers no user namespaces: "
+        "PostgreSQL does not run as root or as a user without a name, and this system offers no user namespace: "
         "run as a normal user, or give --database-url"
     )
 

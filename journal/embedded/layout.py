@@ -151,7 +151,8 @@ class Layout:
 
 
 def _fits(folder: Path) -> bool:
-    return len(os.fsencode(folder / f".s.PGSQL.{PORT}")) <= SOCKET_PATH_MAX
+    """Whether a socket may have that path, and a URL name it: drivers take a comma for the end of a host."""
+    return "," not in str(folder) and len(os.fsencode(folder / f".s.PGSQL.{PORT}")) <= SOCKET_PATH_MAX
 
 
 def _is_private(folder: Path, uid: int) -> bool:

@@ -125,7 +125,7 @@ class Postmaster:
         noted = PidFile.read(self._layout.cluster)
         return noted is not None and noted.pid == self.pid and noted.status == "stopping"
 
-    async def ready(self, on_progress: Callable[[str], None]) -> None:
+    async def ready(self, on_progress: Callable[[str], None], *, is_given_up: Callable[[], bool]) -> None:
         """Wait until it accepts connections, while it lives: recovery after a crash may take minutes."""
         clock = asyncio.get_running_loop().time
         started = clock()
@@ -133,6 +133,8 @@ class Postmaster:
         while not self._says_ready():
             if not self.is_running:
                 raise self._start_failure()
+            if is_given_up():
+                raise StartFailed("PostgreSQL is no longer wanted before it was ready")
             if clock() >= next_progress:
                 next_progress = clock() + PROGRESS_EVERY_S
                 said = self._log.last_message() or "no word from it yet"

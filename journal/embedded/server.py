@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from journal.embedded.binaries import bin_dir
 from journal.embedded.cluster import make_cluster, write_settings
-from journal.embedded.errors import DataDirectoryInUse, EmbeddedPostgresError, StartFailed
+from journal.embedded.errors import DataDirectoryInUse, EmbeddedPostgresError, StartFailed, unusable
 from journal.embedded.launch import choose_launch
 from journal.embedded.layout import APP_ROLE, OWNER_ROLE, PORT, Layout
 from journal.embedded.locks import FileLock
@@ -51,7 +51,7 @@ class EmbeddedPostgres:
         self._use = FileLock(self._layout.users)
         self._postmaster: Postmaster | None = None
         self._socket_dir: Path | None = None
-        self._is_leaving = False
+        self._leaving = asyncio.Event()
         self.is_adopted = False
 
     @property
@@ -99,7 +99,7 @@ class EmbeddedPostgres:
         """Adopt the server that runs, or start one, and wait until it accepts connections, however long it
         recovers. Raises an EmbeddedPostgresError; then a server that nobody else uses is stopped again."""
         self._layout.make_data_dir()
-        self._is_leaving = False
+        self._leaving.clear()
         try:
             async with self._mutex(on_progress):
                 is_held = self._use.try_shared()
@@ -112,7 +112,7 @@ class EmbeddedPostgres:
 
     async def supervise(self, on_event: Say = _say_nothing) -> None:
         """Start the server again whenever it ends, until `stop`. Tells what happened; never gives up."""
-        while not self._is_leaving:
+        while not self._leaving.is_set():
             assert self._postmaster is not None, "the server has been started"
             if self._postmaster.is_running:
                 await asyncio.sleep(POLL_S)
@@ -127,50 +127,62 @@ class EmbeddedPostgres:
         self._serve_lock.release()
 
     async def _leave(self, timeout_s: float) -> None:
-        self._is_leaving = True
+        self._leaving.set()
         if not self._use.is_held:
             return
         async with self._mutex(_say_nothing):
-            ours = self._postmaster
-            running_now = ours if ours and ours.is_running else Postmaster.find(self._layout)
-            if self._use.try_exclusive() and running_now:
-                await running_now.shut_down(timeout_s)
-            elif ours:
-                ours.detach()
-            self._postmaster = None
-            self._use.release()
+            try:
+                ours = self._postmaster
+                running_now = ours if ours and ours.is_running else Postmaster.find(self._layout)
+                if self._use.try_exclusive() and running_now:
+                    await running_now.shut_down(timeout_s)
+                elif ours:
+                    ours.detach()
+            finally:
+                self._postmaster = None
+                self._use.release()
 
     async def _restart(self, on_event: Say) -> None:
         delay_s = RESTART_DELAY_MIN_S
-        while not self._is_leaving:
+        while not self._leaving.is_set():
             try:
                 async with self._mutex(_say_nothing):
-                    if not self._is_leaving:
+                    if not self._leaving.is_set():
                         await self._adopt_or_launch(on_event)
                         on_event(f"PostgreSQL is back (process {self.pid})")
                 return
             except EmbeddedPostgresError as error:
+                if self._leaving.is_set():
+                    return
                 on_event(f"{error}; next attempt in {delay_s:g} s")
                 await asyncio.sleep(delay_s)
                 delay_s = min(2 * delay_s, RESTART_DELAY_MAX_S)
 
     async def _adopt_or_launch(self, on_progress: Say) -> None:
         """Under the mutex."""
-        self._layout.check_version()
-        postmaster = Postmaster.find(self._layout)
-        if postmaster is not None and postmaster.is_stopping:
-            on_progress("PostgreSQL is being stopped; waiting for its end")
-            await postmaster.shut_down(STOP_TIMEOUT_S)
-            postmaster = None
-        if postmaster is None:
-            if not self._layout.has_cluster:
-                on_progress(f"making a database cluster in {self._layout.cluster}")
-            postmaster = await _finish_in_thread(self._launch)
-        self._postmaster, self.is_adopted = postmaster, postmaster.is_adopted
-        await postmaster.ready(on_progress)
-        self._socket_dir = postmaster.socket_dir
+        try:
+            self._layout.check_version()
+            postmaster = await self._found(on_progress)
+            if postmaster is None:
+                if not self._layout.has_cluster:
+                    on_progress(f"making a database cluster in {self._layout.cluster}")
+                postmaster = await _finish_in_thread(self._launch)
+            self._postmaster, self.is_adopted = postmaster, postmaster.is_adopted
+            await postmaster.ready(on_progress, is_given_up=self._leaving.is_set)
+            self._socket_dir = postmaster.socket_dir
+        except OSError as error:
+            raise unusable(self.data_dir, error) from error
         if self._socket_dir is None:
             raise StartFailed("PostgreSQL ended right after its start")
+
+    async def _found(self, on_progress: Say) -> Postmaster | None:
+        """The server that runs already and goes on running."""
+        postmaster = Postmaster.find(self._layout)
+        if postmaster is None or not postmaster.is_stopping:
+            return postmaster
+        on_progress("PostgreSQL is being stopped; waiting for its end")
+        await postmaster.shut_down(STOP_TIMEOUT_S)
+        return None
 
     def _launch(self) -> Postmaster:
         """Blocking: in a thread."""
@@ -197,7 +209,7 @@ async def _finish_in_thread(work: Callable[[], Postmaster]) -> Postmaster:
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.wait([task])
+        await asyncio.gather(task, return_exceptions=True)
         raise
 
 

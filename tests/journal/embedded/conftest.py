@@ -38,6 +38,13 @@ def data_dir(prepared_data_dir: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
+def fresh_folder() -> Iterator[Path]:
+    """A private and empty one."""
+    with tempfile.TemporaryDirectory(prefix="charge-shop-test-", dir=fast_folder()) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
 async def make_server() -> AsyncIterator[MakeServer]:
     """Makes EmbeddedPostgres objects, all of them stopped when the test ends."""
     made: list[EmbeddedPostgres] = []
@@ -49,6 +56,13 @@ async def make_server() -> AsyncIterator[MakeServer]:
     yield make
     for server in reversed(made):
         await server.stop()
+
+
+def recovers_for_ever(data_dir: Path) -> None:
+    """Make the server a standby without a primary: it recovers at its next start until it is promoted."""
+    cluster = data_dir / "postgres/cluster"
+    (cluster / "standby.signal").touch()
+    (cluster / "postgresql.auto.conf").write_text("hot_standby = off\nrestore_command = 'false'\n")
 
 
 class Events:

@@ -20,6 +20,7 @@ from journal.embedded import (
 )
 from journal.embedded.layout import Layout
 from journal.embedded.postmaster import Postmaster
+from tests.journal.embedded.conftest import recovers_for_ever
 
 OWNER = """
 import asyncio, sys
@@ -169,6 +170,20 @@ async def test_the_supervisor_lets_go_of_a_server_that_is_stopped(data_dir, make
     assert server_on(data_dir) is None
 
 
+async def test_a_stop_does_not_wait_for_the_recovery_of_a_server_that_is_being_restarted(
+    data_dir, make_server, events, in_background
+):
+    postgres = make_server(data_dir)
+    await postgres.start()
+    supervision = in_background(postgres.supervise(events.tell))
+    recovers_for_ever(data_dir)
+    os.kill(postgres.pid, signal.SIGKILL)
+    await events.until("PostgreSQL is starting")
+    await asyncio.wait_for(postgres.stop(), 20)
+    await asyncio.wait_for(supervision, 20)
+    assert server_on(data_dir) is None
+
+
 async def test_of_two_commands_the_last_one_out_stops_the_server(data_dir):
     async with running(data_dir) as first:
         async with running(data_dir) as second:
@@ -215,8 +230,15 @@ async def test_a_command_does_not_make_a_shop_where_there_is_none(tmp_path):
     assert not (tmp_path / "mistyped").exists()
 
 
-async def test_a_data_directory_with_a_path_too_long_for_a_socket_works(tmp_path, make_server):
-    long = tmp_path / ("very-long-name-" * 8) / "with 'quotes', \"commas\" and spaces"
+@pytest.mark.parametrize("name", ["a space", "it's", '"', "back\\slash", "50%", "a,comma", "=&?#@:", "œuvre", "$HOME"])
+async def test_a_data_directory_may_have_any_name(data_dir, make_server, name):
+    postgres = make_server(data_dir.rename(data_dir.parent / name))
+    await postgres.start()
+    assert await answer_of(postgres.app_url) == "here"
+
+
+async def test_a_data_directory_with_a_path_too_long_for_a_socket_works(fresh_folder, make_server):
+    long = fresh_folder / ("very-long-name-" * 8)
     postgres = make_server(long)
     await postgres.start()
     assert await answer_of(postgres.app_url) == "here"

@@ -3,8 +3,6 @@
 import os
 import socket
 import stat
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,18 +14,16 @@ from journal.embedded.cluster import make_cluster, write_settings
 from journal.embedded.launch import choose_launch, ways_without_root
 from journal.embedded.layout import Layout
 from journal.embedded.postmaster import Postmaster
-from tests.conftest import fast_folder
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 NOBODY = 65534
 
 
 @pytest.fixture
-def public_folder() -> Iterator[Path]:
+def public_folder(fresh_folder: Path) -> Path:
     """A folder that everybody may enter, so that only our own permissions keep others out."""
-    with tempfile.TemporaryDirectory(prefix="charge-shop-test-", dir=fast_folder()) as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
+    fresh_folder.chmod(0o755)
+    return fresh_folder
 
 
 def socket_of(server: EmbeddedPostgres) -> str:
@@ -118,8 +114,8 @@ async def test_our_environment_stays_ours(data_dir, make_server, monkeypatch):
 
 
 @as_root
-async def test_root_serves_from_below_a_folder_of_its_own_without_changing_it(tmp_path, make_server):
-    private = tmp_path / "private"
+async def test_root_serves_from_below_a_folder_of_its_own_without_changing_it(fresh_folder, make_server):
+    private = fresh_folder / "private"
     private.mkdir(mode=0o700)
     before = {folder: folder.stat() for folder in (private, *private.parents)}
     server = make_server(private / "data")
@@ -152,7 +148,7 @@ async def test_every_way_to_run_without_root_starts_a_server_and_hands_over_to_t
     make_cluster(layout, way, programs, layout.passwords())
     write_settings(layout, way, layout.socket_dir(way), {"fsync": "off"})
     server = Postmaster.launch(layout, way, programs)
-    await server.ready(lambda _: None)
+    await server.ready(lambda _: None, is_given_up=lambda: False)
     assert {path.stat().st_uid for path in layout.cluster.rglob("*")} == {way.uid}
     await server.shut_down(10)
 

@@ -22,6 +22,7 @@ from journal.embedded import (
 from journal.embedded.layout import Layout
 from journal.embedded.locks import FileLock
 from journal.embedded.postmaster import Postmaster
+from tests.journal.embedded.conftest import recovers_for_ever
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -151,18 +152,15 @@ async def test_a_disk_that_is_full_at_a_later_start_until_there_is_space_again(d
 
 
 async def test_a_long_recovery_is_waited_for_and_shown(data_dir, make_server, events, in_background, monkeypatch):
-    """The server is made a standby without a primary, which recovers until it is told that this was all."""
     monkeypatch.setattr(postmaster, "PROGRESS_EVERY_S", 0.1)
-    cluster = data_dir / "postgres/cluster"
-    (cluster / "standby.signal").touch()
-    (cluster / "postgresql.auto.conf").write_text("hot_standby = off\nrestore_command = 'false'\n")
+    recovers_for_ever(data_dir)
     server = make_server(data_dir)
     start = in_background(server.start(events.tell))
     await events.until("PostgreSQL is starting")
     await events.until("PostgreSQL is starting")
     assert not start.done()
 
-    (cluster / "promote").touch()
+    (data_dir / "postgres/cluster/promote").touch()
     found = Postmaster.find(Layout(data_dir))
     assert found is not None
     os.kill(found.pid, signal.SIGUSR1)
@@ -174,9 +172,7 @@ async def test_a_start_that_is_given_up_during_a_recovery_stops_the_server(
     data_dir, make_server, events, in_background, monkeypatch
 ):
     monkeypatch.setattr(postmaster, "PROGRESS_EVERY_S", 0.1)
-    cluster = data_dir / "postgres/cluster"
-    (cluster / "standby.signal").touch()
-    (cluster / "postgresql.auto.conf").write_text("hot_standby = off\nrestore_command = 'false'\n")
+    recovers_for_ever(data_dir)
     start = asyncio.ensure_future(make_server(data_dir).start(events.tell))
     await events.until("PostgreSQL is starting")
     start.cancel()
@@ -185,8 +181,8 @@ async def test_a_start_that_is_given_up_during_a_recovery_stops_the_server(
     assert Postmaster.find(Layout(data_dir)) is None
 
 
-async def test_a_start_that_is_given_up_while_the_cluster_is_made_leaves_a_whole_one(tmp_path, make_server, events):
-    server = make_server(tmp_path / "data")
+async def test_a_start_that_is_given_up_while_the_cluster_is_made_leaves_a_whole_one(fresh_folder, make_server, events):
+    server = make_server(fresh_folder / "data")
     start = asyncio.ensure_future(server.start(events.tell))
     await events.until("making a database cluster")
     start.cancel()
