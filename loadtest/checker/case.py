@@ -70,8 +70,8 @@ class Case:
                 return self.by_id.get(answer.get("charge_id" if event.outcome is Outcome.DECLINED else "id", ""))
             case Kind.CAPTURE | Kind.VOID | Kind.REFUND:
                 entry = self.at(answer.get("seq"))
-                is_it = entry is not None and (entry.charge_id, entry.type) == (request.target, request.kind.value)
-                return entry if is_it else None
+                # The receipt too: what was lost may have left its seq to another of the same kind.
+                return entry if entry is not None and entry.hash == answer.get("receipt") else None
             case Kind.APPROVE | Kind.REJECT | Kind.CANCEL:
                 steps = self.lifecycles.requests.get(request.target or "", [])
                 types = _types_of(request)

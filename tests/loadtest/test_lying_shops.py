@@ -520,7 +520,7 @@ def refuses_a_repeated_void(play: Play) -> None:
 @lie(Name.RETRIES_DISAGREE)
 def takes_another_body_for_the_same(play: Play) -> None:
     event = sold(play)
-    told(play, replace(event.request, amount=1), lambda _: (201, event.body, True))
+    told(play, replace(event.request, amount=1), lambda _: (201, event.body, False))
 
 
 def _refuses(play: Play, request: Request, code: ProblemCode, **members: Any) -> None:

@@ -1,0 +1,235 @@
+"""The play: makes the sellers, and performs the steps of a plan against the service, many at a time.
+
+It decides nothing about right and wrong; it only keeps the history honest. What cannot be known before (the id
+of a charge that is to be captured) is taken from answers; everything else stands in the plan.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from msgspec import Struct
+
+from loadtest.client import Client, UnexpectedAnswer
+from loadtest.history import Event, Kind, Outcome, Request
+from loadtest.plan import (
+    HOLD_SHORT_S,
+    Adjust,
+    Order,
+    Play,
+    ReadBalance,
+    ReadCharge,
+    Repeat,
+    Reuse,
+    Sell,
+    Step,
+    Then,
+    TopUp,
+)
+
+PREPARED_AT_ONCE = 8
+SELLER_PASSWORD = "seller of the load test"
+
+
+class Admin(Struct, frozen=True):
+    user_id: str
+    token: str
+
+
+class Seller(Struct, frozen=True):
+    id: str
+    currency: str
+    credential: str
+    """A token, or an API key."""
+
+
+class Scenario:
+    """One play with its cast. Times of the steps are the concern of `at_once` workers, first come, first served."""
+
+    def __init__(self, client: Client, admin: Admin, title: str, *, on_step: Callable[[], None]) -> None:
+        self._client = client
+        self._admin = admin
+        self._title = title
+        """Begins usernames and keys, so that plays on one service do not meet."""
+        self.on_step = on_step
+        self._charge_ids: dict[int, str] = {}
+        """By the order's number, once it is known."""
+        self._last_number = 0
+        self._settled_at = 0.0
+        """When the last of the short holds is certainly over (monotonic)."""
+        self.sellers: list[Seller] = []
+
+    async def prepare(self, play: Play) -> None:
+        """Makes the sellers and gives them their limits and first credit."""
+        gate = asyncio.Semaphore(PREPARED_AT_ONCE)
+
+        async def make(index: int) -> Seller:
+            async with gate:
+                seller = await self._make_seller(index, play.currencies[index])
+                if play.limits[index]:
+                    limit = Request(
+                        kind=Kind.SET_LIMIT,
+                        seller_id=seller.id,
+                        currency=seller.currency,
+                        made_by=self._admin.user_id,
+                        amount=play.limits[index],
+                    )
+                    await self._client.ask(limit, self._admin.token)
+                self.on_step()
+                return seller
+
+        self.sellers = list(await asyncio.gather(*(make(index) for index in range(len(play.currencies)))))
+        await self._perform_all(play.before, at_once=32)
+
+    async def perform(self, play: Play) -> None:
+        """All steps, begun in order, `play.at_once` in flight; then waits until no short hold is left."""
+        await self._perform_all(play.steps, play.at_once)
+        await asyncio.sleep(max(self._settled_at - time.monotonic(), 0))
+
+    async def _perform_all(self, steps: Iterable[Step], at_once: int) -> None:
+        waiting = iter(steps)
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(at_once):
+                workers.create_task(self._work(waiting))
+
+    async def _work(self, waiting: Iterator[Step]) -> None:
+        for step in waiting:
+            await self._perform(step)
+            self.on_step()
+
+    async def _perform(self, step: Step) -> None:
+        match step:
+            case Sell():
+                await self._sell(step)
+            case Repeat(order):
+                await self._seller_asks(order.seller, self._charge(order))
+            case Reuse(order):
+                other = self._charge(order, amount=order.amount + 1)
+                await self._seller_asks(order.seller, other)
+            case ReadBalance(seller, by_admin):
+                read = self._request(Kind.READ_BALANCE, seller, by_admin=by_admin)
+                await self._ask(seller, read)
+            case ReadCharge(order):
+                charge_id = self._charge_ids.get(order.number)
+                if charge_id is not None:
+                    await self._seller_asks(
+                        order.seller, self._request(Kind.READ_CHARGE, order.seller, target=charge_id)
+                    )
+            case TopUp():
+                await self._top_up(step)
+            case Adjust(seller, amount):
+                adjust = self._request(
+                    Kind.ADJUST, seller, by_admin=True, key=self._key("adjust"), amount=amount, note="a count, mended"
+                )
+                await self._ask(seller, adjust)
+
+    # --- steps ------------------------------------------------------------------------------------------
+
+    async def _sell(self, step: Sell) -> None:
+        order = step.order
+        request = self._charge(order)
+        events = await asyncio.gather(*(self._seller_asks(order.seller, request) for _ in range(step.copies)))
+        answer = events[0].answer
+        charge_id = answer.get("charge_id" if events[0].outcome is Outcome.DECLINED else "id")
+        if charge_id is None:
+            return  # Without key and without answer: nobody will know, and the checker allows for both.
+        self._charge_ids[order.number] = charge_id
+        if order.is_hold and order.expires_in_s == HOLD_SHORT_S:
+            self._settled_at = time.monotonic() + HOLD_SHORT_S + 0.5
+        await asyncio.gather(*(self._follow(order, charge_id, then) for then in step.then))
+
+    async def _follow(self, order: Order, charge_id: str, then: Then) -> Event:
+        word, _, extent = then.partition(" ")
+        amount = {"part": max(order.amount // 3, 1), "too much": order.amount + 1}.get(extent)
+        is_refund = word == "refund"
+        request = self._request(
+            Kind(word),
+            order.seller,
+            by_admin=is_refund,
+            key=self._key(word),
+            target=charge_id,
+            amount=amount,
+            note="wrong number" if is_refund else None,
+        )
+        return await self._ask(order.seller, request)
+
+    async def _top_up(self, step: TopUp) -> None:
+        seller, amount = step.seller, step.amount
+        ask = self._request(
+            Kind.REQUEST_CREDIT, seller, key=self._key("credit"), amount=amount, note='cash, "in hand" — 現金'
+        )
+        event = await self._ask(seller, ask)
+        if event.status != 201:
+            return
+        decisions = []
+        for word in step.then:
+            decisions.append(
+                self._request(
+                    Kind(word),
+                    seller,
+                    by_admin=word != "cancel",
+                    key=self._key(word),
+                    target=event.answer["id"],
+                    amount=amount,
+                    note=None if word == "cancel" else "seen",
+                )
+            )
+        await asyncio.gather(*(self._ask(seller, decision) for decision in decisions))
+
+    # --- what steps are made of -------------------------------------------------------------------------
+
+    def _charge(self, order: Order, **others: Any) -> Request:
+        members = {
+            "key": f"{self._title}-{order.number}" if order.has_key else None,
+            "amount": order.amount,
+            "is_hold": order.is_hold,
+            "expires_in_s": order.expires_in_s,
+            "phone_number": order.phone_number,
+            "reference": order.reference,
+            "metadata": order.metadata,
+        }
+        return self._request(Kind.CHARGE, order.seller, **(members | others))
+
+    def _request(self, kind: Kind, seller: int, *, by_admin: bool = False, **members: Any) -> Request:
+        who = self.sellers[seller]
+        made_by = self._admin.user_id if by_admin else who.id
+        return Request(kind=kind, seller_id=who.id, currency=who.currency, made_by=made_by, **members)
+
+    def _key(self, word: str) -> str:
+        self._last_number += 1
+        return f"{self._title}-{word}-{self._last_number}"
+
+    async def _seller_asks(self, seller: int, request: Request) -> Event:
+        return await self._client.ask(request, self.sellers[seller].credential)
+
+    async def _ask(self, seller: int, request: Request) -> Event:
+        credential = self._admin.token if request.side == "admin" else self.sellers[seller].credential
+        return await self._client.ask(request, credential)
+
+    async def _make_seller(self, index: int, currency: str) -> Seller:
+        """Every other one works with an API key."""
+        username = f"{self._title}-{index}"
+        body = {"username": username, "password": SELLER_PASSWORD, "name": f"Seller {index}", "currency": currency}
+        status, answer = await self._client.call("POST", "/v1/sellers", body, credential=self._admin.token)
+        # A seller that was made by an attempt without an answer is taken as it is.
+        if status not in (201, 409):
+            raise UnexpectedAnswer(f"POST /v1/sellers answered {status}: {answer}")
+        signed_in = await sign_in(self._client, username, SELLER_PASSWORD)
+        credential = signed_in["token"]
+        if index % 2:
+            made = await self._client.expect(201, "POST", "/v1/api-keys", {"name": "load test"}, credential=credential)
+            credential = made["key"]
+        return Seller(signed_in["seller_id"], currency, credential)
+
+
+async def sign_in(client: Client, username: str, password: str) -> dict[str, Any]:
+    """The answer of the token's request."""
+    body = {"username": username, "password": password}
+    answer: dict[str, Any] = await client.expect(200, "POST", "/v1/auth/token", body, credential=None)
+    return answer
+
+
+async def admin_of(client: Client, username: str, password: str) -> Admin:
+    token = (await sign_in(client, username, password))["token"]
+    return Admin((await client.get("/v1/auth/me", token))["id"], token)
