@@ -36,15 +36,19 @@ FIND: Final = f"{_SELECT} WHERE s.id = $1"
 FIND_MANY: Final = f"{_SELECT} WHERE s.id = ANY($1::uuid[])"
 FIND_BY_TAG: Final = f"{_SELECT} WHERE right(s.id::text, 8) = $1"
 NEWEST: Final = f"""{_SELECT}
-     WHERE (s.created_at, s.id) < ($1, $2)
+     WHERE (s.created_at, s.id) < ($1, $2) AND {{status}}
      ORDER BY s.created_at DESC, s.id DESC LIMIT $3
 """
 # The grams find candidates by index, LIKE decides.
 SEARCH: Final = f"""{_SELECT}
-     WHERE (s.created_at, s.id) < ($1, $2)
+     WHERE (s.created_at, s.id) < ($1, $2) AND {{status}}
        AND shop.grams(s.search) @> $4 AND s.search LIKE $5
      ORDER BY s.created_at DESC, s.id DESC LIMIT $3
 """
+# Whether a seller is suspended stands in its cell. Each variant is a statement of its own, so that the few who are
+# are found by the index on them.
+_SUSPENDED: Final = "EXISTS (SELECT FROM cell_00.accounts a WHERE a.seller_id = s.id AND a.is_suspended)"
+_OF_STATUS: Final = {None: "true", True: _SUSPENDED, False: f"NOT {_SUSPENDED}"}
 RENAME: Final = """
     UPDATE shop.sellers s SET name = $2, search = $3 || lower(u.username)
       FROM shop.users u WHERE s.id = $1 AND u.id = s.id
@@ -106,16 +110,29 @@ class Sellers:
             row = await connection.fetchrow(FIND_BY_TAG, tag)
         return _profile_of(row) if row is not None else None
 
-    async def list(self, *, limit: int, before: Position = FIRST, search: str | None = None) -> list[SellerProfile]:
+    async def list(
+        self,
+        *,
+        limit: int,
+        before: Position = FIRST,
+        search: str | None = None,
+        is_suspended: bool | None = None,
+    ) -> list[SellerProfile]:
         """Newest first; with `search`, those with it in their username or name, in whatever case."""
+        status = _OF_STATUS[is_suspended]
         folded = _folded(search or "")
         async with self._database.reading() as connection:
             if folded:
                 rows = await connection.fetch(
-                    SEARCH, before.at, before.id, limit, _grams(folded), f"%{_like_escaped(folded)}%"
+                    SEARCH.replace("{status}", status),
+                    before.at,
+                    before.id,
+                    limit,
+                    _grams(folded),
+                    f"%{_like_escaped(folded)}%",
                 )
             else:
-                rows = await connection.fetch(NEWEST, before.at, before.id, limit)
+                rows = await connection.fetch(NEWEST.replace("{status}", status), before.at, before.id, limit)
         return [_profile_of(row) for row in rows]
 
     async def rename(self, seller_id: str, name: str) -> bool:

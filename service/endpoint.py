@@ -1,0 +1,189 @@
+"""What all requests have in common, around the handler of each route: one wrapper per route, no middlewares.
+
+In this order: the id of the request; a standby answers nothing; who sent it; may they; the handler; problems,
+faults and bugs become answers; headers and metrics. Nothing here knows what a route does.
+
+A handler's cancellation is its own: what it has asked of an actor goes on without it.
+"""
+
+import itertools
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import hdrs, web
+
+from actors.actor import UnknownSeller
+from actors.directory import Draining, Overloaded, RateLimited
+from journal.journal import JournalState, Standby
+from journal.reader import WrongKey
+from journal.store import JournalFault
+from service.headers import REQUEST_ID, request_id
+from service.identity import refusals
+from service.identity.bearer import CredentialKind
+from service.identity.credentials import Principal
+from service.problems import Problem, ProblemCode, invalid, not_found, of_http_error, of_journal_fault
+from service.responses import NO_STORE, SECURITY_HEADERS
+
+if TYPE_CHECKING:
+    from service.app import Services
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[..., Awaitable[web.StreamResponse]]
+"""`handler(request, principal)`, or `handler(request)` where anyone may call."""
+Wrapped = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+ID_OF_REQUEST: Final = web.RequestKey("id", str)
+"""For those who write about a request: into a log, or into the head of a stream."""
+
+
+class Who(StrEnum):
+    """Who may call a route. Which objects of it are theirs, the handler sees to."""
+
+    ANYONE = "anyone"
+    ANY = "any"
+    """Whoever has credentials."""
+    ADMIN = "admin"
+    SELLER = "seller"
+    ANY_BY_TOKEN = "any, by token"
+    """Passwords and keys: who found an API key must not be able to keep the door open for themselves."""
+    SELLER_BY_TOKEN = "seller, by token"
+
+
+_ROLES: Final = {Who.ADMIN: "admin", Who.SELLER: "seller", Who.SELLER_BY_TOKEN: "seller"}
+_BY_TOKEN: Final = frozenset({Who.ANY_BY_TOKEN, Who.SELLER_BY_TOKEN})
+
+
+class Endpoint:
+    """Wraps handlers. Made once."""
+
+    def __init__(self, services: "Services") -> None:
+        self._services = services
+        self._credentials = services.credentials
+        self._journal = services.journal
+        self._directory = services.directory
+        self._metrics = services.metrics
+        prefix = os.urandom(6).hex()
+        counter = itertools.count(1)
+        self._new_request_id = lambda: f"{prefix}-{next(counter):x}"
+
+    def wrap(self, handler: Handler, who: Who, method: str, path: str) -> Wrapped:
+        """`path` is the route's, with the names of its parameters: it is what metrics and logs show."""
+        services = self._services
+        directory = self._directory
+        is_guarded = path.startswith("/v1/")
+        is_logged = services.settings.access_log
+        role, is_by_token = _ROLES.get(who), who in _BY_TOKEN
+        measured = self._metrics.route(method, path)
+        clock = time.perf_counter
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            started = clock()
+            services.requests_in_flight += 1
+            id_of_request = request_id(request, self._new_request_id)
+            request[ID_OF_REQUEST] = id_of_request
+            try:
+                if is_guarded and self._journal.state is not JournalState.LEADING:
+                    raise Standby
+                if who is Who.ANYONE:
+                    response = await handler(request)
+                else:
+                    principal = self._credentials.principal(request.headers.get(hdrs.AUTHORIZATION))
+                    if principal is None:
+                        principal = await self._load(request)
+                    if role is not None and principal.role != role:
+                        raise Problem(ProblemCode.FORBIDDEN)
+                    if is_by_token and principal.kind is not CredentialKind.TOKEN:
+                        raise Problem(ProblemCode.FORBIDDEN, "An API key cannot do this; sign in.")
+                    response = await handler(request, principal)
+            except Exception as error:
+                response = _answer_to(error, request, id_of_request, path)
+            finally:
+                services.requests_in_flight -= 1
+            if not response.prepared:
+                response.headers[REQUEST_ID] = id_of_request
+                if directory.is_draining:
+                    response.force_close()
+            duration_s = clock() - started
+            measured(response.status, duration_s)
+            if is_logged:
+                log.info("request", extra=_line(request, path, response.status, duration_s))
+            return response
+
+        return answer
+
+    async def _load(self, request: web.Request) -> Principal:
+        """Who sent the request, as the database knows it."""
+        principal = await self._credentials.load(request.headers.get(hdrs.AUTHORIZATION))
+        if principal is None:
+            raise Problem(ProblemCode.UNAUTHENTICATED)
+        return principal
+
+
+def _line(request: web.Request, path: str, status: int, duration_s: float) -> dict[str, object]:
+    """Of the access log. The path is the route's: queries and ids may be personal."""
+    return {
+        "request_id": request[ID_OF_REQUEST],
+        "method": request.method,
+        "path": path,
+        "status": status,
+        "duration_ms": round(duration_s * 1000, 2),
+    }
+
+
+def _answer_to(error: Exception, request: web.Request, id_of_request: str, path: str) -> web.Response:
+    problem = _problem_of(error)
+    if problem is None:
+        if request.transport is None or request.transport.is_closing():
+            problem = Problem(ProblemCode.MALFORMED_REQUEST, "The client went away.", is_last=True)
+        else:
+            # A bug of ours: all of it into the log, nothing of it to the client.
+            log.error("request_failed", exc_info=error, extra={"request_id": id_of_request, "path": path})
+            problem = Problem(ProblemCode.INTERNAL_ERROR)
+    response = problem.response(id_of_request)
+    response.headers.update(SECURITY_HEADERS)
+    response.headers.update(NO_STORE)
+    return response
+
+
+def _problem_of(error: Exception) -> Problem | None:
+    """The problem that a handler raised, or that a fault from below means; None for what nobody expected."""
+    match error:
+        case Problem():
+            return error
+        case Standby():
+            return Problem(ProblemCode.STANDBY)
+        case JournalFault():
+            return of_journal_fault(error)
+        case RateLimited():
+            return Problem(ProblemCode.RATE_LIMITED)
+        case Overloaded() | refusals.Overloaded():
+            return Problem(ProblemCode.OVERLOADED)
+        case Draining():
+            return Problem(ProblemCode.DRAINING)
+        case UnknownSeller():
+            return not_found()
+        case WrongKey():
+            return invalid("cursor", "Not a cursor of this list.")
+        case web.HTTPException():
+            return of_http_error(error)
+        case _:
+            return None
+
+
+async def expect(request: web.Request) -> None:
+    """Tells a client that waits with its body to send it, unless its head already says what will be answered."""
+    wanted = request.headers.get(hdrs.EXPECT, "").lower()
+    length = request.content_length
+    if wanted == "100-continue" and (length is None or length <= EXPECTED_SIZE_MAX) and request.version >= (1, 1):
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # The head of the answer proper is counted from here.
+        request.writer.output_size = 0
+
+
+EXPECTED_SIZE_MAX: Final = 4 * 1024 * 1024
+"""Of the largest body that any operation takes; `service.decode` knows the bound of each."""

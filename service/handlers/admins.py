@@ -1,0 +1,49 @@
+"""Admins: made, listed, disabled and enabled by each other."""
+
+from typing import Final
+
+from aiohttp import web
+
+from journal.times import format_time
+from service import responses
+from service.cursors import CursorFormat, CursorId, CursorInt
+from service.decode import BodyDecoder
+from service.handlers.outcomes import allowed
+from service.handlers.pages import page
+from service.identity.credentials import Principal
+from service.identity.page import FIRST, Position
+from service.identity.users import User, Users
+from service.query import QueryDecoder, path_id
+from service.wire import answers, queries, requests
+
+_CURSORS: Final = CursorFormat("admins", tuple[CursorInt, CursorId])
+
+
+class AdminHandlers:
+    def __init__(self, users: Users) -> None:
+        self._users = users
+        self._create = BodyDecoder(requests.CreateAdmin)
+        self._change = BodyDecoder(requests.ChangeAdmin)
+        self._page = QueryDecoder(queries.PageQuery)
+
+    async def create(self, request: web.Request, principal: Principal) -> web.Response:
+        body = await self._create.read(request)
+        admin = allowed(await self._users.create_admin(body.username, body.password))
+        return responses.answer(_admin(admin), 201)
+
+    async def list(self, request: web.Request, principal: Principal) -> web.Response:
+        query = self._page.read(request)
+        before = Position(*_CURSORS.decode(query.cursor)) if query.cursor is not None else FIRST
+        admins = await self._users.list_admins(limit=query.limit + 1, before=before)
+        return responses.answer(
+            page(admins, query.limit, _admin, lambda admin: _CURSORS.encode((admin.created_at_us, admin.id)))
+        )
+
+    async def change(self, request: web.Request, principal: Principal) -> web.Response:
+        admin_id = path_id(request)
+        body = await self._change.read(request)
+        return responses.answer(_admin(allowed(await self._users.set_admin_status(admin_id, body.status))))
+
+
+def _admin(user: User) -> answers.Admin:
+    return answers.Admin(user.id, user.username, user.status, format_time(user.created_at_us))

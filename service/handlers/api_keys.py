@@ -1,0 +1,50 @@
+"""A seller's API keys: the secret is shown once, when the key is made."""
+
+from typing import Final
+
+from aiohttp import web
+
+from journal.times import format_time
+from service import responses
+from service.cursors import CursorFormat, CursorId, CursorInt
+from service.decode import BodyDecoder
+from service.handlers.pages import page
+from service.identity.api_keys import ApiKey, ApiKeys
+from service.identity.credentials import Principal
+from service.identity.page import FIRST, Position
+from service.problems import not_found
+from service.query import QueryDecoder, path_id
+from service.wire import answers, queries, requests
+
+_CURSORS: Final = CursorFormat("api-keys", tuple[CursorInt, CursorId])
+
+
+class ApiKeyHandlers:
+    def __init__(self, api_keys: ApiKeys) -> None:
+        self._api_keys = api_keys
+        self._create = BodyDecoder(requests.CreateApiKey)
+        self._page = QueryDecoder(queries.PageQuery)
+
+    async def create(self, request: web.Request, principal: Principal) -> web.Response:
+        body = await self._create.read(request)
+        key, secret = await self._api_keys.create(principal.user_id, body.name)
+        shown = answers.NewApiKey(key.id, key.name, secret, key.prefix, format_time(key.created_at_us))
+        return responses.answer(shown, 201)
+
+    async def list(self, request: web.Request, principal: Principal) -> web.Response:
+        query = self._page.read(request)
+        before = Position(*_CURSORS.decode(query.cursor)) if query.cursor is not None else FIRST
+        keys = await self._api_keys.list(principal.user_id, limit=query.limit + 1, before=before)
+        return responses.answer(
+            page(keys, query.limit, _api_key, lambda key: _CURSORS.encode((key.created_at_us, key.id)))
+        )
+
+    async def revoke(self, request: web.Request, principal: Principal) -> web.Response:
+        if not await self._api_keys.revoke(principal.user_id, path_id(request)):
+            raise not_found()
+        return responses.no_content()
+
+
+def _api_key(key: ApiKey) -> answers.ApiKey:
+    last_used_at = format_time(key.last_used_at_us) if key.last_used_at_us is not None else None
+    return answers.ApiKey(key.id, key.name, key.prefix, format_time(key.created_at_us), last_used_at)

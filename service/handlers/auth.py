@@ -1,0 +1,45 @@
+"""Signing in and out, and passwords."""
+
+from collections.abc import Callable
+from typing import Final
+
+from aiohttp import web
+
+from journal.times import format_time
+from service import responses
+from service.decode import BodyDecoder
+from service.handlers.outcomes import allowed
+from service.identity.credentials import Principal
+from service.identity.sign_in import SignIn
+from service.identity.tokens import Tokens
+from service.wire import answers, requests
+
+
+class AuthHandlers:
+    def __init__(self, sign_in: SignIn, tokens: Tokens, client_address: Callable[[web.Request], str]) -> None:
+        """`client_address` tells who is at the other end, behind proxies too: guesses are counted by it."""
+        self._sign_in: Final = sign_in
+        self._tokens: Final = tokens
+        self._client_address: Final = client_address
+        self._given = BodyDecoder(requests.SignIn)
+        self._change = BodyDecoder(requests.ChangePassword)
+
+    async def issue_token(self, request: web.Request) -> web.Response:
+        body = await self._given.read(request)
+        session = allowed(await self._sign_in.sign_in(body.username, body.password, self._client_address(request)))
+        return responses.answer(
+            answers.Token(session.token, "Bearer", format_time(session.expires_at_us), session.role, session.seller_id)
+        )
+
+    async def end_token(self, request: web.Request, principal: Principal) -> web.Response:
+        await self._tokens.end(principal.digest)
+        return responses.no_content()
+
+    async def me(self, request: web.Request, principal: Principal) -> web.Response:
+        return responses.answer(answers.Me(principal.user_id, principal.username, principal.role, principal.seller_id))
+
+    async def change_password(self, request: web.Request, principal: Principal) -> web.Response:
+        body = await self._change.read(request)
+        address = self._client_address(request)
+        allowed(await self._sign_in.change_password(principal, body.current_password, body.new_password, address))
+        return responses.no_content()

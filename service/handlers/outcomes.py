@@ -1,0 +1,58 @@
+"""What was asked of an actor, or of identity, and did not become an answer: as the problem to raise."""
+
+from typing import TypeVar
+
+from actors.commands import AccountView, Done, Outcome, Refusal, RefusalCode
+from journal.entry import EntryType
+from journal.money import format_minor
+from service.headers import IDEMPOTENT_REPLAYED
+from service.identity.refusals import IdentityRefusal
+from service.problems import FieldError, Problem, ProblemCode, not_found, of_refusal
+
+T = TypeVar("T")
+
+
+def done(outcome: Outcome, currency: str) -> Done:
+    """The command's entry. Raises what was refused, and what was declined for lack of credit."""
+    if type(outcome) is not Done:
+        assert isinstance(outcome, Refusal)
+        raise _refused(outcome, currency)
+    if outcome.entry.type is EntryType.DECLINED:
+        raise _declined(outcome)
+    return outcome
+
+
+def view(outcome: Outcome, currency: str) -> AccountView:
+    """The account, after a command that may have written nothing. Raises what was refused."""
+    if isinstance(outcome, AccountView):
+        return outcome
+    assert isinstance(outcome, Refusal)
+    raise _refused(outcome, currency)
+
+
+def allowed(result: T | IdentityRefusal) -> T:
+    """What identity did. Raises what it refused."""
+    if not isinstance(result, IdentityRefusal):
+        return result
+    raise Problem(
+        ProblemCode(result.code.value),
+        result.detail,
+        errors=(FieldError(result.field, result.detail),) if result.field is not None else (),
+        retry_after_s=result.retry_after_s,
+    )
+
+
+def _refused(refusal: Refusal, currency: str) -> Problem:
+    if refusal.code is RefusalCode.NOT_FOUND:
+        return not_found()  # With the one body for all that is not there.
+    return of_refusal(refusal, currency)
+
+
+def _declined(declined: Done) -> Problem:
+    """A function of the entry alone, as all answers that may be repeated."""
+    return Problem(
+        ProblemCode.INSUFFICIENT_CREDIT,
+        available=format_minor(declined.entry.available_after, declined.currency),
+        charge_id=declined.entry.id,
+        headers={IDEMPOTENT_REPLAYED: "true"} if declined.is_replay else None,
+    )

@@ -1,0 +1,65 @@
+"""Whose account a request is about: a seller is known by its credential alone, an admin names one.
+
+What belongs to another seller is answered like what does not exist, so nothing can be learnt by guessing ids.
+"""
+
+from typing import Final
+
+from actors.commands import AccountView, Settle
+from actors.directory import Directory
+from journal.ids import is_id, tag_of
+from service.handlers.outcomes import view
+from service.identity.credentials import Principal
+from service.known_sellers import KnownSellers
+from service.problems import invalid, not_found
+
+_SETTLE: Final = Settle()
+
+
+class Scope:
+    def __init__(self, directory: Directory, sellers: KnownSellers) -> None:
+        self._directory = directory
+        self._sellers = sellers
+
+    async def currency_of(self, seller_id: str) -> str:
+        """Raises a 404 for a seller that does not exist."""
+        currency = await self._sellers.currency_of(seller_id)
+        if currency is None:
+            raise not_found()
+        return currency
+
+    async def owner_of(self, principal: Principal, any_id: str) -> str:
+        """The seller whose charge, credit request or entry the id may be. Raises the 404 of what is nobody's."""
+        if principal.seller_id is not None:
+            if tag_of(any_id) != tag_of(principal.seller_id):
+                raise not_found()
+            return principal.seller_id
+        seller_id = await self._sellers.owner_of(any_id)
+        if seller_id is None:
+            raise not_found()
+        return seller_id
+
+    async def chosen(self, principal: Principal, seller_id: str | None) -> str | None:
+        """The seller that a list is about; None when an admin asks for all of them."""
+        if principal.seller_id is not None:
+            if seller_id is not None and seller_id.lower() != principal.seller_id:
+                raise not_found()
+            return principal.seller_id
+        if seller_id is None:
+            return None
+        seller_id = seller_id.lower()
+        if not is_id(seller_id):
+            raise not_found()
+        await self.currency_of(seller_id)
+        return seller_id
+
+    async def one(self, principal: Principal, seller_id: str | None) -> str:
+        """The seller that a balance or a statement is about."""
+        chosen = await self.chosen(principal, seller_id)
+        if chosen is None:
+            raise invalid("seller_id", "Required of an admin.")
+        return chosen
+
+    async def settled(self, seller_id: str) -> AccountView:
+        """The account after its holds that have expired were given back. What was decided before is durable."""
+        return view(await self._directory.ask(seller_id, _SETTLE), "")

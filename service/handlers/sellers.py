@@ -1,0 +1,163 @@
+"""Sellers: made, shown and changed by admins. What changes what an account may do goes through its actor."""
+
+import logging
+from typing import Final
+
+from aiohttp import web
+from msgspec import UNSET
+from msgspec.structs import astuple
+
+from actors.actor import InternalError
+from actors.commands import AccountView, Adjust, Caller, ChangeAccount, Done
+from actors.directory import Directory, Draining, Overloaded, RateLimited
+from journal import money
+from journal.money import format_minor
+from journal.reader import Reader
+from journal.store import JournalFault
+from journal.times import format_time
+from service import amounts, answers, responses
+from service.cursors import CursorFormat, CursorId, CursorInt
+from service.decode import BodyDecoder
+from service.handlers.callers import caller_of
+from service.handlers.outcomes import allowed, done, view
+from service.handlers.pages import page
+from service.handlers.scope import Scope
+from service.identity.credentials import Principal
+from service.identity.page import FIRST, Position
+from service.identity.sellers import SellerProfile, Sellers
+from service.identity.users import Users
+from service.problems import invalid, not_found
+from service.query import QueryDecoder, path_id
+from service.wire import answers as wire
+from service.wire import queries, requests
+
+log = logging.getLogger(__name__)
+
+_CURSORS: Final = CursorFormat("sellers", tuple[CursorInt, CursorId])
+
+
+class SellerHandlers:
+    def __init__(
+        self,
+        sellers: Sellers,
+        users: Users,
+        directory: Directory,
+        reader: Reader,
+        scope: Scope,
+        default_currency: str,
+    ) -> None:
+        self._sellers = sellers
+        self._users = users
+        self._directory = directory
+        self._reader = reader
+        self._scope = scope
+        self._default_currency = default_currency
+        self._create = BodyDecoder(requests.CreateSeller)
+        self._change = BodyDecoder(requests.ChangeSeller)
+        self._set_password = BodyDecoder(requests.SetPassword)
+        self._adjust = BodyDecoder(requests.CreateAdjustment)
+        self._query = QueryDecoder(queries.Sellers)
+
+    async def create(self, request: web.Request, principal: Principal) -> web.Response:
+        body = await self._create.read(request)
+        currency = self._default_currency if body.currency is None else body.currency
+        if not money.is_currency(currency):
+            raise invalid("currency", "Expected an ISO 4217 currency, as USD.")
+        seller = allowed(await self._sellers.create(body.username, body.password, body.name, currency))
+        return responses.answer(seller_object(seller, await self._opened(seller)), 201)
+
+    async def _opened(self, seller: SellerProfile) -> AccountView:
+        """The new account. The seller exists whatever becomes of this: its account is opened on first use too."""
+        try:
+            return await self._scope.settled(seller.id)
+        except (JournalFault, RateLimited, Overloaded, Draining, InternalError) as fault:
+            log.warning("seller_not_opened_yet", extra={"seller_id": seller.id, "reason": type(fault).__name__})
+            return _unopened(seller)
+
+    async def list(self, request: web.Request, principal: Principal) -> web.Response:
+        query = self._query.read(request)
+        filters = (query.status, query.q)
+        before = Position(*_CURSORS.decode(query.cursor, filters)) if query.cursor is not None else FIRST
+        is_suspended = None if query.status is None else query.status == "suspended"
+        sellers = await self._sellers.list(
+            limit=query.limit + 1, before=before, search=query.q, is_suspended=is_suspended
+        )
+        accounts = await self._reader.accounts([seller.id for seller in sellers])
+
+        def show(seller: SellerProfile) -> wire.Seller:
+            account = accounts.get(seller.id)
+            return seller_object(seller, _unopened(seller) if account is None else AccountView(*astuple(account)))
+
+        return responses.answer(
+            page(sellers, query.limit, show, lambda seller: _CURSORS.encode((seller.created_at_us, seller.id), filters))
+        )
+
+    async def get(self, request: web.Request, principal: Principal) -> web.Response:
+        seller_id = path_id(request)
+        if principal.seller_id not in (None, seller_id):
+            raise not_found()
+        return await self._shown(seller_id)
+
+    async def change(self, request: web.Request, principal: Principal) -> web.Response:
+        """The account first: what its actor refuses leaves the name as it was."""
+        seller_id = path_id(request)
+        currency = await self._scope.currency_of(seller_id)
+        body = await self._change.read(request)
+        credit_limit = None
+        if body.credit_limit is not UNSET:
+            credit_limit = amounts.read(body.credit_limit, currency, is_zero_allowed=True)
+            if credit_limit is None:
+                raise invalid("credit_limit", amounts.requirement(currency, is_zero_allowed=True))
+        is_suspended = None if body.status is UNSET else body.status == "suspended"
+        if is_suspended is not None or credit_limit is not None:
+            caller = Caller(principal.user_id, True)
+            outcome = await self._directory.ask(seller_id, ChangeAccount(caller, is_suspended, credit_limit))
+            if not isinstance(outcome, Done):
+                view(outcome, currency)
+        if body.name is not UNSET and not await self._sellers.rename(seller_id, body.name):
+            raise not_found()
+        return await self._shown(seller_id)
+
+    async def reset_password(self, request: web.Request, principal: Principal) -> web.Response:
+        seller_id = path_id(request)
+        body = await self._set_password.read(request)
+        allowed(await self._users.reset_password(seller_id, body.new_password, role="seller"))
+        return responses.no_content()
+
+    async def adjust(self, request: web.Request, principal: Principal) -> web.Response:
+        seller_id = path_id(request)
+        currency = await self._scope.currency_of(seller_id)
+        body = await self._adjust.read(request)
+        amount = amounts.read(body.amount, currency)
+        if amount is None:
+            raise invalid("amount", amounts.requirement(currency))
+        caller = caller_of(request, principal, "adjustment", seller_id, amount, body.direction, body.reason)
+        outcome = await self._directory.ask(seller_id, Adjust(caller, amount, body.direction, body.reason))
+        made = done(outcome, currency)
+        shown = answers.transaction(made.entry, made.position, currency)
+        return responses.answer(shown, 201, is_replay=made.is_replay)
+
+    async def _shown(self, seller_id: str) -> web.Response:
+        seller = await self._sellers.find(seller_id)
+        if seller is None:
+            raise not_found()
+        return responses.answer(seller_object(seller, await self._scope.settled(seller_id)))
+
+
+def _unopened(seller: SellerProfile) -> AccountView:
+    """The account of a seller that has no entries yet."""
+    return AccountView(seller.id, seller.currency, False, 0, 0, 0, 0, seller.created_at_us)
+
+
+def seller_object(seller: SellerProfile, account: AccountView) -> wire.Seller:
+    currency = account.currency
+    return wire.Seller(
+        id=seller.id,
+        username=seller.username,
+        name=seller.name,
+        status="suspended" if account.is_suspended else "active",
+        currency=currency,
+        credit_limit=format_minor(account.credit_limit, currency),
+        balance=wire.Balances(format_minor(account.available, currency), format_minor(account.held, currency)),
+        created_at=format_time(seller.created_at_us),
+    )

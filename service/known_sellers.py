@@ -1,0 +1,63 @@
+"""What never changes about a seller, kept in memory: that it exists, its tag, and its currency.
+
+Every charge needs its seller's currency before anything can be asked of its actor, and every id that an admin
+names has to be led back to its seller. Both are fixed when the seller is created and sellers are never
+deleted, so what was found once stays true. What was not found is never kept. Bounded, oldest out.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol
+
+from journal.ids import tag_of
+
+KNOWN_MAX: Final = 200_000
+
+
+class Profile(Protocol):
+    """Of a seller; the rest of it may change."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def currency(self) -> str: ...
+
+
+class KnownSellers:
+    def __init__(
+        self,
+        find: Callable[[str], Awaitable[Profile | None]],
+        find_by_tag: Callable[[str], Awaitable[Profile | None]],
+        *,
+        known_max: int = KNOWN_MAX,
+    ) -> None:
+        """`find` by id and `find_by_tag` ask the database."""
+        self._find = find
+        self._find_by_tag = find_by_tag
+        self._known_max = known_max
+        self._currencies: dict[str, str] = {}
+        self._ids: dict[str, str] = {}
+
+    async def currency_of(self, seller_id: str) -> str | None:
+        """None when there is no such seller. Does not wait for a seller that is known."""
+        currency = self._currencies.get(seller_id)
+        if currency is None:
+            currency = self._keep(await self._find(seller_id))
+        return currency
+
+    async def owner_of(self, any_id: str) -> str | None:
+        """The id of the seller whose charge, credit request or entry this may be; None when it is nobody's."""
+        tag = tag_of(any_id)
+        if tag not in self._ids:
+            self._keep(await self._find_by_tag(tag))
+        return self._ids.get(tag)
+
+    def _keep(self, seller: Profile | None) -> str | None:
+        if seller is None:
+            return None
+        if len(self._currencies) >= self._known_max and seller.id not in self._currencies:
+            oldest = next(iter(self._currencies))
+            del self._currencies[oldest]
+            del self._ids[tag_of(oldest)]
+        self._currencies[seller.id] = seller.currency
+        self._ids[tag_of(seller.id)] = seller.id
+        return seller.currency
