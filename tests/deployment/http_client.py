@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import msgspec
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Connection:
 
     def __init__(self, port: int, tls: ssl.SSLContext | None = None, server_name: str = "b2b.local") -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S)
+        self._received = b""
         if tls is not None:
             self.socket = tls.wrap_socket(self.socket, server_hostname=server_name)
 
@@ -52,6 +53,19 @@ class Connection:
         response.begin()
         body = response.read()
         return Answer(response.status, response.headers, body)
+
+    def receive_until(self, part: bytes) -> bool:
+        """Whether `part` comes, before the server closes or says nothing for too long."""
+        while part not in self._received:
+            try:
+                chunk = self.socket.recv(4096)
+            except TimeoutError:
+                return False
+            if not chunk:
+                return False
+            self._received += chunk
+        self._received = self._received.partition(part)[2]
+        return True
 
     def rest(self) -> bytes:
         """All that comes until the server closes: nothing, if it just closes, kindly or not."""

@@ -41,21 +41,22 @@ class StandIn:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.go_on()
+        self.go_on(1000)
         asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
-    def go_on(self) -> None:
-        """Lets every request that waits in the middle of its answer end it."""
-        self._loop.call_soon_threadsafe(self._may_go_on.set)
+    def go_on(self, times: int = 1) -> None:
+        """Lets answers that wait in their middle go on; each waits once for every part of it that is to come."""
+        for _ in range(times):
+            self._loop.call_soon_threadsafe(self._may_go_on.release)
 
     def targets(self) -> list[str]:
         return [request.target for request in self.arrived]
 
     async def _start(self) -> None:
-        self._may_go_on = asyncio.Event()
+        self._may_go_on = asyncio.Semaphore(0)
         app = web.Application(client_max_size=8 * 1024 * 1024)
         app.router.add_route("*", "/{path:.*}", self._answer)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
@@ -75,7 +76,7 @@ class StandIn:
             case "/v1/transactions.csv":
                 return await self._stream(request, "text/csv", b"id\r\n", b"1\r\n")
             case "/v1/never":
-                await self._may_go_on.wait()
+                await self._may_go_on.acquire()
             case "/v1/torn":
                 assert request.transport is not None
                 request.transport.abort()
@@ -95,10 +96,10 @@ class StandIn:
     async def _stream(self, request: web.Request, content_type: str, first: bytes, second: bytes) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": content_type})
         await response.prepare(request)
-        await response.write(first)
-        await self._may_go_on.wait()
         with contextlib.suppress(ConnectionResetError):  # a test may have heard enough
-            await response.write(second)
+            for part in (first, second):
+                await response.write(part)
+                await self._may_go_on.acquire()
         return response
 
 

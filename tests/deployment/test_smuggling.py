@@ -105,10 +105,18 @@ def test_a_body_is_a_body_whatever_it_looks_like(door: FrontDoor, app: StandIn) 
 
 
 @pytest.mark.parametrize(
-    ("line", "status"), [(b"TRACE /v1/x", 405), (b"CONNECT b2b.local:443", 400), (b"CONNECT /v1/x", 405)]
+    ("line", "status", "code"),
+    [
+        (b"TRACE /v1/x", 405, "method_not_allowed"),
+        (b"CONNECT /v1/x", 405, "method_not_allowed"),
+        (b"CONNECT b2b.local:443", 400, "malformed_request"),
+    ],
 )
-def test_methods_that_belong_to_proxies_are_not_served(door: FrontDoor, app: StandIn, line: bytes, status: int) -> None:
+def test_methods_that_belong_to_proxies_are_not_served(
+    door: FrontDoor, app: StandIn, line: bytes, status: int, code: str
+) -> None:
     with Connection(door.port) as connection:
         connection.send(line + b" HTTP/1.1\r\nHost: b2b.local\r\n\r\n")
-        assert connection.receive().status == status
+        answer = connection.receive()
+    assert (answer.status, answer.json()["code"]) == (status, code)
     assert app.arrived == []

@@ -87,9 +87,9 @@ def test_old_tls_is_not(door: FrontDoor, tls: ssl.SSLContext) -> None:
         Connection(door.tls_port, tls)
 
 
-def test_ciphers_without_forward_secrecy_are_not(door: FrontDoor, tls: ssl.SSLContext) -> None:
+def test_old_ciphers_are_not(door: FrontDoor, tls: ssl.SSLContext) -> None:
     tls.maximum_version = ssl.TLSVersion.TLSv1_2
-    tls.set_ciphers("kRSA:ECDHE+AES+SHA1")
+    tls.set_ciphers("ECDHE+AES+SHA1:kRSA")
     with pytest.raises(ssl.SSLError, match=r"(?i)handshake.failure"):
         Connection(door.tls_port, tls)
 
