@@ -8,9 +8,10 @@ from msgspec.structs import replace
 
 from loadtest.checker import Name
 from loadtest.history import Kind, Request
+from service.problems import ProblemCode
 from tests.loadtest.plays import Play
 from tests.loadtest.shop import ADMIN, Answer
-from tests.loadtest.telling import Lie, Lies, apart, edited, make, names_found, refund_of, sale, sold, told
+from tests.loadtest.telling import Lie, Lies, apart, edited, make, names_found, problem, refund_of, sale, sold, told
 
 LIES = Lies()
 
