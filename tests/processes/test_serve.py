@@ -1,0 +1,262 @@
+"""The service as its operator meets it: processes, signals, files, and one clear line for everything in the way."""
+
+import asyncio
+import re
+import signal
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import asyncpg
+import pytest
+
+from tests.conftest import Database
+from tests.processes.running import (
+    ADMIN_PASSWORD,
+    Client,
+    charge_shop,
+    data_dir,
+    new_seller,
+    serving,
+    until_ready,
+)
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=256)) as session:
+        yield session
+
+
+def one_line(text: str) -> str:
+    lines = [line for line in text.splitlines() if line]
+    assert len(lines) == 1, text
+    return lines[0]
+
+
+async def test_a_restart_keeps_everything_and_repeats_answers_to_the_byte(
+    tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
+    """The password is printed by the first start only; Ctrl-C ends in order; the same key gets the same answer."""
+    options = ("--data-dir", data_dir(tmp_path))
+    async with serving(*options, extra={"CHARGE_SHOP_ADMIN_PASSWORD": ""}) as first:
+        said = "".join(first.log) + await first.until_it_says("password: ") if first.reading is None else ""
+        while "Press Ctrl-C" not in said:
+            await asyncio.sleep(0)
+            said = "".join(first.log)
+        password = re.search(r"password: (\S+)", said)
+        assert password is not None
+        admin = await Client(http, first.address).signed_in("admin", password[1])
+        _, seller = await new_seller(admin, "10.00")
+        status, _, _, sold = await seller.charge("10.00", "sold")
+        assert status == 201
+        declined = await seller.charge("0.01", "declined")
+        assert declined[0] == 402
+        assert await first.end(signal.SIGINT) == 0
+    async with serving(*options) as second:
+        await until_ready(seller.at(second.address))
+        again = seller.at(second.address)
+        status, _, headers, body = await again.charge("10.00", "sold")
+        assert (status, body, headers["Idempotent-Replayed"]) == (201, sold, "true")
+        await new_credit(admin.at(second.address), again, "5.00")
+        status, problem, headers, _ = await again.charge("0.01", "declined")
+        assert (status, headers["Idempotent-Replayed"]) == (402, "true")
+        assert problem | {"request_id": ""} == declined[1] | {"request_id": ""}
+        assert (await again.charge("0.01", "a new key"))[0] == 201
+        assert await second.end() == 0
+        assert "password:" not in "".join(second.log)
+
+
+async def new_credit(admin: Client, seller: Client, amount: str) -> None:
+    status, request, _, _ = await seller.ask("POST", "/v1/credit-requests", {"amount": amount})
+    assert status == 201, request
+    status, body, _, _ = await admin.ask("POST", f"/v1/credit-requests/{request['id']}/approve")
+    assert status == 200, body
+
+
+async def test_killed_under_load_every_acknowledged_charge_is_there_once(
+    tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
+    options = ("--data-dir", data_dir(tmp_path))
+    acknowledged: dict[str, bytes] = {}
+    unanswered: list[str] = []
+
+    async with serving(*options) as first:
+        admin = await Client(http, first.address).signed_in("admin", ADMIN_PASSWORD)
+        seller_id, seller = await new_seller(admin, "1000.00")
+
+        async def sell(worker: int) -> None:
+            for n in range(10_000):
+                key = f"{worker}-{n}"
+                unanswered.append(key)
+                try:
+                    status, _, _, body = await seller.charge("0.01", key)
+                except aiohttp.ClientError:
+                    return
+                if status == 201:
+                    unanswered.remove(key)
+                    acknowledged[key] = body
+                if len(acknowledged) == 500:
+                    await first.kill()
+
+        await asyncio.gather(*(sell(worker) for worker in range(32)))
+        assert first.process.returncode == -signal.SIGKILL
+
+    async with serving(*options) as second:
+        again = seller.at(second.address)
+        await until_ready(again)
+        for key, body in acknowledged.items():
+            assert (await again.charge("0.01", key))[3] == body
+        for key in unanswered:
+            assert (await again.charge("0.01", key))[0] == 201
+        sold = len(acknowledged) + len(unanswered)
+        _, balance, _, _ = await again.ask("GET", "/v1/balance")
+        assert balance["available"] == f"{1000 - sold / 100:.2f}"
+        assert balance["seq"] == 2 + sold
+        verified = await charge_shop("verify", *options)
+        assert verified.status == 0, verified
+        assert seller_id
+
+
+async def test_a_hundred_credits_sell_a_hundred_charges_and_one_key_sells_one(
+    tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
+    async with serving("--data-dir", data_dir(tmp_path)) as shop:
+        admin = await Client(http, shop.address).signed_in("admin", ADMIN_PASSWORD)
+        _, seller = await new_seller(admin, "100.00")
+        answers = await asyncio.gather(*(seller.charge("1.00") for _ in range(200)))
+        assert sorted(answer[0] for answer in answers) == [201] * 100 + [402] * 100
+        _, balance, _, _ = await seller.ask("GET", "/v1/balance")
+        assert (balance["available"], balance["held"]) == ("0.00", "0.00")
+        await new_credit(admin, seller, "100.00")
+        answers = await asyncio.gather(*(seller.charge("1.00", "one key") for _ in range(50)))
+        assert {(status, body) for status, _, _, body in answers} == {(201, answers[0][3])}
+        assert sum("Idempotent-Replayed" in headers for _, _, headers, _ in answers) == 49
+        _, balance, _, _ = await seller.ask("GET", "/v1/balance")
+        assert balance["available"] == "99.00"
+
+
+async def test_no_busy_connection_is_cut_at_a_stop(tmp_path: Path, http: aiohttp.ClientSession) -> None:
+    """Twenty clients that never pause: each of their requests is answered, the last one with `Connection: close`."""
+    async with serving("--data-dir", data_dir(tmp_path)) as shop:
+        admin = await Client(http, shop.address).signed_in("admin", ADMIN_PASSWORD)
+        _, seller = await new_seller(admin, "1000.00")
+        cut: list[BaseException] = []
+        answered = 0
+
+        async def sell() -> None:
+            nonlocal answered
+            async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session:
+                client = Client(session, shop.address, seller.token)
+                while True:
+                    try:
+                        status, _, headers, _ = await client.charge("0.01")
+                    except aiohttp.ClientConnectorError:
+                        return  # A new connection: nobody accepts it any more.
+                    except aiohttp.ClientError as error:
+                        cut.append(error)
+                        return
+                    assert status in (201, 503)
+                    answered += 1
+                    if headers.get("Connection") == "close":
+                        return
+
+        async def stop() -> None:
+            while answered < 200:
+                await asyncio.sleep(0)
+            shop.process.send_signal(signal.SIGTERM)
+
+        await asyncio.gather(stop(), *(sell() for _ in range(20)))
+        assert await shop.process.wait() == 0
+        assert cut == []
+
+
+async def test_a_standby_takes_over_when_the_first_is_killed(database: Database, http: aiohttp.ClientSession) -> None:
+    url = {"CHARGE_SHOP_DATABASE_URL": database.owner_url, "CHARGE_SHOP_LEASE_TTL_S": "2"}
+    async with serving(extra=url) as first:
+        await until_ready(Client(http, first.address))
+        admin = await Client(http, first.address).signed_in("admin", ADMIN_PASSWORD)
+        _, seller = await new_seller(admin, "10.00")
+        assert (await seller.charge("1.00", "sold"))[0] == 201
+        async with serving(extra=url) as second:
+            waiting = seller.at(second.address)
+            status, problem, headers, _ = await waiting.charge("1.00", "waited")
+            assert (status, problem["code"]) == (503, "standby")
+            assert int(headers["Retry-After"]) > 0
+            assert (await waiting.ask("GET", "/v1/nothing"))[1]["code"] in ("standby", "not_found")
+            assert (await waiting.ask("GET", "/readyz"))[0] == 503
+            assert (await waiting.ask("GET", "/healthz"))[0] == 200
+            await first.kill()
+            loop = asyncio.get_running_loop()
+            killed_at = loop.time()
+            await until_ready(waiting)
+            # The lease's two seconds, and what a loaded test machine may add.
+            assert loop.time() - killed_at < 2 * 2.0
+            assert (await waiting.charge("1.00", "sold"))[2]["Idempotent-Replayed"] == "true"
+            assert (await waiting.charge("1.00", "waited"))[0] == 201
+
+
+async def test_a_second_service_on_the_same_data_directory_is_refused_in_one_line(tmp_path: Path) -> None:
+    async with serving("--data-dir", data_dir(tmp_path)):
+        refused = await charge_shop("serve", "--port", "0", "--data-dir", data_dir(tmp_path))
+        assert refused.status == 2
+        assert "in use" in one_line(refused.err)
+
+
+async def test_what_is_in_the_way_of_a_start_is_told_in_one_line(tmp_path: Path, empty_database: Database) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        refused = await charge_shop("serve", "--port", port, "--data-dir", data_dir(tmp_path))
+        assert refused.status == 2
+        assert port in one_line(refused.err)
+
+    nowhere = await charge_shop("serve", "--port", "0", "--database-url", "postgresql://x:secret@127.0.0.1:1/x")
+    assert nowhere.status == 2
+    assert "secret" not in one_line(nowhere.err)
+
+    owner = await asyncpg.connect(empty_database.owner_url)
+    assert (await charge_shop("migrate", "--database-url", empty_database.owner_url)).status == 0
+    await owner.execute("INSERT INTO shop.migrations (version, name, sha256) VALUES (999, 'later', sha256('x'))")
+    await owner.close()
+    newer = await charge_shop("serve", "--port", "0", "--database-url", empty_database.owner_url)
+    assert newer.status == 2
+    assert "newer" in one_line(newer.err) or "later" in one_line(newer.err)
+
+    for wrong in (["--port", "x"], ["--currency", "XXY"], ["--nonsense"], ["--database-url", "mysql://x"]):
+        ended = await charge_shop("serve", *wrong)
+        assert ended.status == 2
+        assert wrong[0] in one_line(ended.err)
+
+
+async def test_what_a_superuser_changed_is_found_with_seller_and_seq(
+    tmp_path: Path, http: aiohttp.ClientSession, database: Database
+) -> None:
+    url = {"CHARGE_SHOP_DATABASE_URL": database.owner_url}
+    async with serving(extra=url) as shop:
+        await until_ready(Client(http, shop.address))
+        admin = await Client(http, shop.address).signed_in("admin", ADMIN_PASSWORD)
+        seller_id, seller = await new_seller(admin, "10.00")
+        for _ in range(5):
+            assert (await seller.charge("1.00"))[0] == 201
+    exported = await charge_shop("heads", extra=url)
+    assert exported.status == 0
+    heads = tmp_path / "heads"
+    heads.write_text(exported.out)
+    whole = await charge_shop("verify", "--heads", str(heads), extra=url)
+    assert whole.status == 0, whole
+
+    owner = await asyncpg.connect(database.owner_url)
+    await owner.execute("SET session_replication_role = replica")
+    await owner.execute("UPDATE cell_00.entries SET phone_number = '+15550100009' WHERE seq = 5")
+    changed = await charge_shop("verify", extra=url)
+    assert changed.status == 1
+    assert f"first bad entry: seller={seller_id} seq=5 " in changed.out
+    await owner.execute("UPDATE cell_00.entries SET phone_number = '+15550100001' WHERE seq = 5")
+    await owner.execute("DELETE FROM cell_00.entries WHERE seq = 7")
+    cut = await charge_shop("verify", "--heads", str(heads), extra=url)
+    assert cut.status == 1
+    assert f"first bad entry: seller={seller_id} seq=7 " in cut.out
+    await owner.close()
