@@ -5,6 +5,7 @@ import ssl
 import subprocess
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from .conftest import Opens
@@ -92,6 +93,31 @@ def test_old_ciphers_are_not(door: FrontDoor, tls: ssl.SSLContext) -> None:
     tls.set_ciphers("ECDHE+AES+SHA1:kRSA")
     with pytest.raises(ssl.SSLError, match=r"(?i)handshake.failure"):
         Connection(door.tls_port, tls)
+
+
+@pytest.mark.parametrize(
+    ("target", "length", "status", "code"),
+    [
+        ("/v1/charges", 65537, "413", "body_too_large"),
+        ("/v1/charges/batch", 65537, "503", "overloaded"),
+        ("/v1/torn", 2, "503", "outcome_unknown"),
+    ],
+)
+def test_problems_are_the_same_by_http_2(
+    opens: Opens, certificates: Path, target: str, length: int, status: str, code: str
+) -> None:
+    curl = shutil.which("curl")
+    if curl is None or "HTTP2" not in subprocess.run([curl, "-V"], capture_output=True, text=True, check=True).stdout:
+        pytest.skip("curl is not installed, or without HTTP/2: nginx is not tested by HTTP/2")
+    settings = {"NGINX_SITE": "https", "NGINX_TLS_DIR": str(certificates)}
+    door = opens(settings=settings, replacements={"limit_conn batches 32;": "return 503;"})
+    command = [curl, "--silent", "--http2", "--cacert", str(certificates / "certificate.pem"), "--data-binary", "@-"]
+    command += ["--resolve", f"b2b.local:{door.tls_port}:127.0.0.1", f"https://b2b.local:{door.tls_port}{target}"]
+    command += ["--write-out", "\\n%{http_version} %{http_code} %{content_type}"]
+    answer = subprocess.run(command, input=b"x" * length, capture_output=True, check=True).stdout.decode()
+    body, _, told = answer.rpartition("\n")
+    assert told == f"2 {status} application/problem+json"
+    assert msgspec.json.decode(body)["code"] == code
 
 
 def test_http_2_is_offered(door: FrontDoor, tls: ssl.SSLContext) -> None:
