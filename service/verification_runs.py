@@ -89,6 +89,10 @@ class VerificationRuns:
         self._current: VerificationRun | None = None
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def is_running(self) -> bool:
+        return self._current is not None
+
     async def start(self) -> VerificationRun:
         """The run that goes on from here, or the one that is under way already."""
         async with self._starting:

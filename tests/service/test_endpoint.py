@@ -1,0 +1,211 @@
+"""Around the handlers: what is too much, too large or cut off ends as the contract says, for its sender alone."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import asyncpg
+import pytest
+
+from journal.store import JournalUnavailable
+from tests.conftest import Database
+from tests.service.shop import PHONE, Shop, User, open_shop
+
+
+@pytest.fixture
+async def shop(database: Database) -> AsyncIterator[Shop]:
+    async with open_shop(database) as opened:
+        yield opened
+
+
+class Wire:
+    """A connection on which anything can be written."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._port = shop.client.port
+
+    async def __aenter__(self) -> "Wire":
+        self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self._port)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.writer.close()
+
+    def send(self, data: bytes) -> None:
+        self.writer.write(data)
+
+    async def head(self) -> bytes:
+        async with asyncio.timeout(10):
+            return await self.reader.readuntil(b"\r\n\r\n")
+
+
+def head_of_sale(seller: User, body: bytes, *headers: str, length: int | None = None) -> bytes:
+    lines = [
+        "POST /v1/charges HTTP/1.1",
+        "Host: shop",
+        f"Authorization: Bearer {seller.credential}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body) if length is None else length}",
+        *headers,
+    ]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+SALE = json.dumps({"phone_number": PHONE, "amount": "1.00"}).encode()
+
+
+async def test_too_many_at_once_are_told_to_come_back(database: Database) -> None:
+    async with open_shop(database, seller_in_flight_max=3) as shop:
+        seller, other = await shop.seller("100.00"), await shop.seller("100.00")
+        answers = await asyncio.gather(*(seller.sell("1.00") for _ in range(40)), other.sell("1.00"))
+        assert answers.pop().status == 201
+        kinds = Counter((answer.status, answer.code) for answer in answers)
+        assert set(kinds) == {(201, None), (429, "rate_limited")}
+        assert all(int(answer.headers["Retry-After"]) >= 1 for answer in answers if answer.status == 429)
+        sold = kinds[201, None]
+        assert await seller.balance() == (f"{100 - sold}.00", "0.00")
+
+
+async def test_overload_sheds_before_deciding(database: Database) -> None:
+    async with open_shop(database, in_flight_max=3) as shop:
+        seller = await shop.seller("100.00")
+        answers = await asyncio.gather(*(seller.sell("1.00") for _ in range(40)))
+        kinds = Counter((answer.status, answer.code) for answer in answers)
+        assert set(kinds) == {(201, None), (503, "overloaded")}
+        assert await seller.balance() == (f"{100 - kinds[201, None]}.00", "0.00")
+
+
+async def test_connections_to_the_database_may_die(shop: Shop, database: Database) -> None:
+    """Every 503 is retried under its key, as the contract says: nothing is lost, nothing is doubled."""
+    seller = await shop.seller("100.00")
+    owner = await asyncpg.connect(database.owner_url)
+
+    async def sell(key: str) -> Any:
+        async with asyncio.timeout(30):
+            while (answer := await seller.sell("1.00", key=key)).status != 201:
+                assert answer.status == 503, answer
+                assert answer.code in ("journal_unavailable", "not_applied", "outcome_unknown", "standby"), answer
+                assert int(answer.headers["Retry-After"]) >= 1
+                await asyncio.sleep(0.02)
+            return answer.json["id"]
+
+    async def cut() -> None:
+        await owner.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()",
+            database.name,
+        )
+
+    sold: list[str] = []
+    for round_ in range(3):
+        results = await asyncio.gather(*(sell(f"{round_} {number}") for number in range(10)), cut())
+        sold += results[:-1]
+    await owner.close()
+    assert len(set(sold)) == 30
+    async with asyncio.timeout(30):
+        while (shown := await seller.get("/v1/balance")).status != 200:
+            await asyncio.sleep(0.02)
+    assert shown.json["available"] == "70.00"
+
+
+async def test_what_was_asked_happens_though_the_client_is_gone(shop: Shop) -> None:
+    seller = await shop.seller("100.00")
+    async with Wire(shop) as wire:
+        wire.send(head_of_sale(seller, SALE) + SALE)
+        await wire.writer.drain()
+        wire.writer.transport.abort()
+    async with asyncio.timeout(10):
+        while (await seller.balance())[0] != "99.00":
+            await asyncio.sleep(0)
+
+
+async def test_a_body_that_stops_halfway_is_nobodys_charge(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    seller = await shop.seller("100.00")
+    async with Wire(shop) as wire:
+        wire.send(head_of_sale(seller, SALE) + SALE[:20])
+        await wire.writer.drain()
+        wire.writer.transport.abort()
+    async with asyncio.timeout(10):
+        while shop.services.requests_in_flight:
+            await asyncio.sleep(0)
+    assert await seller.balance() == ("100.00", "0.00")
+    assert not [each for each in caplog.records if each.getMessage() == "request_failed"]
+
+
+async def test_a_large_body_is_refused_by_its_head(shop: Shop) -> None:
+    """Neither read nor asked for; and the connection ends, for what follows on it is not a request."""
+    seller = await shop.seller("100.00")
+    for headers in ((), ("Expect: 100-continue",)):
+        async with Wire(shop) as wire:
+            wire.send(head_of_sale(seller, b"", *headers, length=100_000_000))
+            head = await wire.head()
+            assert head.startswith(b"HTTP/1.1 413 ")
+            assert b"connection: close" in head.lower()
+            body = await wire.reader.read()
+            assert json.loads(body)["code"] == "body_too_large"
+
+
+async def test_a_client_that_waits_is_told_to_go_on(shop: Shop) -> None:
+    seller = await shop.seller("100.00")
+    async with Wire(shop) as wire:
+        wire.send(head_of_sale(seller, SALE, "Expect: 100-continue"))
+        assert (await wire.head()).startswith(b"HTTP/1.1 100 ")
+        wire.send(SALE)
+        assert (await wire.head()).startswith(b"HTTP/1.1 201 ")
+    async with Wire(shop) as wire:
+        wire.send(head_of_sale(seller, SALE, "Expect: miracles") + SALE)
+        assert (await wire.head()).startswith(b"HTTP/1.1 201 ")
+
+
+async def test_what_is_not_plain_json_is_refused(shop: Shop) -> None:
+    seller = await shop.seller("100.00")
+    for headers in (
+        {"Content-Encoding": "gzip"},
+        {"Content-Type": "text/plain"},
+        {"Content-Type": "application/x-www-form-urlencoded"},
+        {"Content-Type": ""},
+    ):
+        answer = await seller.ask("POST", "/v1/charges", data=SALE, headers=headers)
+        assert (answer.status, answer.code) == (415, "unsupported_media_type"), headers
+    with_charset = {"Content-Type": "application/json; charset=utf-8"}
+    assert (await seller.ask("POST", "/v1/charges", data=SALE, headers=with_charset)).status == 201
+
+
+async def test_an_export_that_fails_halfway_cannot_be_taken_for_a_whole_one(shop: Shop) -> None:
+    seller = await shop.seller("100.00")
+    whole = shop.services.reader.export
+
+    async def failing(**asked: Any) -> Any:
+        async for chunk in whole(**asked):
+            yield chunk
+            raise JournalUnavailable("the database went away")
+
+    shop.services.reader.export = failing  # type: ignore[method-assign]
+    with pytest.raises(aiohttp.ClientError):
+        await seller.get("/v1/transactions.csv")
+    assert (await seller.get("/v1/balance")).status == 200
+
+    async def failing_at_once(**asked: Any) -> Any:
+        if asked:
+            raise JournalUnavailable("the database is away")
+        yield []
+
+    shop.services.reader.export = failing_at_once  # type: ignore[method-assign]
+    answer = await seller.get("/v1/transactions.csv")
+    assert (answer.status, answer.code) == (503, "journal_unavailable")
+
+
+async def test_the_access_log_shows_no_ids_and_no_secrets(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    async with open_shop(database, access_log=True) as shop:
+        seller = await shop.seller("100.00")
+        charge_id = (await seller.sell("1.00")).json["id"]
+        await seller.get(f"/v1/charges/{charge_id}", color="red")
+    lines = [each.__dict__ for each in caplog.records if each.getMessage() == "request"]
+    assert {"method": "GET", "path": "/v1/charges/{id}", "status": 200}.items() <= lines[-1].items()
+    logged = " ".join(str(line) for line in lines)
+    assert seller.credential is not None
+    assert charge_id not in logged
+    assert seller.credential not in logged
