@@ -36,6 +36,7 @@ from actors.commands import (
     Capture,
     ChangeAccount,
     Charge,
+    ChargeMany,
     Command,
     DecideCredit,
     Open,
@@ -63,6 +64,8 @@ from journal.times import format_time, parse_time
 BALANCE_MAX: Final = 10**18
 """Available and held together never pass this many minor units: it keeps all sums far inside 64 bits."""
 REQUESTS_PENDING_MAX: Final = 100
+BATCH_ABORTED: Final = "batch_aborted"
+"""The `failure_code` in the details of a charge that was declined because its atomic batch was."""
 
 Decision: TypeAlias = tuple[Entry, ...] | Refusal
 
@@ -198,7 +201,9 @@ def decide(account: Account, command: Command, now_us: int, rules: Rules) -> Dec
     """What `command` writes, in order, or why it is refused. Each entry is built on the one before it."""
     match command:
         case Charge():
-            return _charge(account, command, now_us)
+            return (charge(account, command, now_us),) if not account.is_suspended else SUSPENDED
+        case ChargeMany():
+            raise AssertionError("decided charge by charge, see actors.batch")
         case Capture():
             return _capture(account, command, now_us)
         case Void():
@@ -222,35 +227,49 @@ def decide(account: Account, command: Command, now_us: int, rules: Rules) -> Dec
             assert_never(command)
 
 
-def _charge(account: Account, command: Charge, now_us: int) -> Decision:
-    if account.is_suspended:
-        return _SUSPENDED
-    details: dict[str, object] = {}
-    if command.metadata is not None:
-        details["metadata"] = msgspec.Raw(command.metadata.encode())
+def charge(account: Account, command: Charge, now_us: int) -> Entry:
+    """The sale, the hold, or the decline. Not for a suspended seller."""
+    if command.amount > account.available + account.credit_limit:
+        return decline(account, command, now_us)
     amount, expires_in_s = command.amount, command.expires_in_s
-    if amount > account.available + account.credit_limit:
-        details["amount"] = format_minor(amount, account.currency)
-        type_, amount, held_change = EntryType.DECLINED, 0, 0
-    elif expires_in_s is None:
-        type_, held_change = EntryType.CHARGE, 0
-    else:
+    details = _charge_details(command)
+    type_, held_change = EntryType.CHARGE, 0
+    if expires_in_s is not None:
         expires_at_us = max(now_us, account.at_us) + expires_in_s * 1_000_000
         details["expires_at"] = format_time(expires_at_us)
         type_, held_change = EntryType.HOLD, amount
-    return (
-        _entry(
-            account,
-            type_,
-            now_us,
-            command.caller,
-            amount=-amount,
-            held_change=held_change,
-            phone_number=command.phone_number,
-            reference=command.reference,
-            details=details,
-        ),
+    return _entry(
+        account,
+        type_,
+        now_us,
+        command.caller,
+        amount=-amount,
+        held_change=held_change,
+        phone_number=command.phone_number,
+        reference=command.reference,
+        details=details,
     )
+
+
+def decline(account: Account, command: Charge, now_us: int, *, is_aborted: bool = False) -> Entry:
+    """For lack of credit; `is_aborted`: not its own lack, but that of the atomic batch that it came in."""
+    details = _charge_details(command)
+    details["amount"] = format_minor(command.amount, account.currency)
+    if is_aborted:
+        details["failure_code"] = BATCH_ABORTED
+    return _entry(
+        account,
+        EntryType.DECLINED,
+        now_us,
+        command.caller,
+        phone_number=command.phone_number,
+        reference=command.reference,
+        details=details,
+    )
+
+
+def _charge_details(command: Charge) -> dict[str, object]:
+    return {} if command.metadata is None else {"metadata": msgspec.Raw(command.metadata.encode())}
 
 
 def _capture(account: Account, command: Capture, now_us: int) -> Decision:
@@ -341,7 +360,7 @@ def _refund(account: Account, command: Refund, now_us: int) -> Decision:
 
 def _request_credit(account: Account, command: RequestCredit, now_us: int) -> Decision:
     if account.is_suspended:
-        return _SUSPENDED
+        return SUSPENDED
     pending = sum(request.row.status is CreditRequestStatus.PENDING for request in account.requests.values())
     if pending >= REQUESTS_PENDING_MAX:
         return Refusal(RefusalCode.TOO_MANY_PENDING, f"{pending} credit requests are pending")
@@ -435,7 +454,7 @@ def _change_account(account: Account, command: ChangeAccount, now_us: int, rules
     return tuple(entries)
 
 
-_SUSPENDED: Final = Refusal(RefusalCode.SELLER_SUSPENDED, "the seller is suspended")
+SUSPENDED: Final = Refusal(RefusalCode.SELLER_SUSPENDED, "the seller is suspended")
 _NO_CHARGE: Final = Refusal(RefusalCode.NOT_FOUND, "no such charge")
 _TOO_MUCH: Final = Refusal(RefusalCode.VALIDATION_FAILED, "the balance would be too large", field="amount")
 

@@ -19,26 +19,34 @@ It must not wait for anything itself: while something is loaded a task waits, an
 import asyncio
 from collections import deque
 from collections.abc import Coroutine
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from msgspec.structs import replace
 
 from actors.account import (
+    SUSPENDED,
     Account,
     OpenCharge,
     OpenRequest,
     apply,
+    charge,
     decide,
+    decline,
     expire,
     forget_closed,
     has_due,
     missing,
 )
 from actors.commands import (
+    Caller,
     Capture,
+    Charge,
+    ChargeMany,
     Command,
     DecideCredit,
     Done,
+    ManyDone,
     Open,
     Outcome,
     Refund,
@@ -84,11 +92,17 @@ class UsedBy:
         self.done = done
         self.waiting: list[Envelope] = []
 
+    def answer_waiting(self) -> None:
+        assert self.done is not None
+        for envelope in self.waiting:
+            envelope.answer(replace(self.done, is_replay=True))
+        self.waiting = []
+
 
 class Envelope(Submission):
     """A command and the reply to it, together all the way: in the mailbox, and in the journal's queue."""
 
-    __slots__ = ("actor", "command", "opening", "reply", "used_by", "verdict")
+    __slots__ = ("actor", "command", "opening", "reply", "results", "uses", "verdict")
 
     def __init__(self, actor: "Actor", command: Command, reply: asyncio.Future[Outcome]) -> None:
         super().__init__(actor.seller_id, (), ())
@@ -96,29 +110,61 @@ class Envelope(Submission):
         self.command = command
         self.reply = reply
         self.opening: Entry | None = None
-        self.used_by: UsedBy | None = None
+        self.uses: list[tuple[int, UsedBy]] = []
+        """Which of the entries (by index) use up a key."""
         self.verdict: Outcome | None = None
+        """The answer of a command without entries."""
+        self.results: list[int | UsedBy | Refusal] | None = None
+        """Of many charges: an entry (by index), what came before under the same key, or a refusal."""
+
+    def reset(self) -> None:
+        """As it was before it was decided."""
+        self.entries, self.rows = (), ()
+        self.opening = self.verdict = self.results = None
+        self.uses = []
 
     def committed(self, last_position: int) -> None:
         actor = self.actor
         if not self.entries:
+            if self.results is not None:
+                self.verdict = self.many(last_position)
             assert self.verdict is not None
             actor.show(self, self.verdict)
             return
         actor.undurable -= 1
         actor._go_if_broken()
-        done = Done(self.entries[-1], last_position, actor.account.currency, self.opening)
-        self.answer(done)
-        if self.used_by is not None:
-            self.used_by.done = done
-            for waiting in self.used_by.waiting:
-                waiting.answer(replace(done, is_replay=True))
-            self.used_by.waiting = []
+        for index, used_by in self.uses:
+            used_by.done = self._done(index, last_position)
+        if self.results is not None:
+            self.answer(self.many(last_position))
+        else:
+            self.answer(self._done(len(self.entries) - 1, last_position))
+        for _, used_by in self.uses:
+            if used_by.waiting:
+                used_by.answer_waiting()
+
+    def _done(self, index: int, last_position: int) -> Done:
+        position = last_position - len(self.entries) + 1 + index
+        return Done(self.entries[index], position, self.actor.account.currency, self.opening)
+
+    def many(self, last_position: int) -> ManyDone:
+        results: list[Done | Refusal] = []
+        dones = {index: used_by.done for index, used_by in self.uses}
+        for result in self.results or ():
+            if isinstance(result, int):
+                results.append(dones.get(result) or self._done(result, last_position))
+            elif isinstance(result, UsedBy):
+                # It was ahead of this, in the journal or in the queue, so it is durable by now.
+                assert result.done is not None
+                results.append(replace(result.done, is_replay=True))
+            else:
+                results.append(result)
+        return ManyDone(tuple(results))
 
     def failed(self, fault: JournalFault) -> None:
         self.fail(fault)
-        if self.used_by is not None:
-            for waiting in self.used_by.waiting:
+        for _, used_by in self.uses:
+            for waiting in used_by.waiting:
                 waiting.fail(fault)
 
     def answer(self, outcome: Outcome) -> None:
@@ -211,6 +257,8 @@ class Actor:
 
     def _step(self, envelope: Envelope, is_prepared: bool) -> bool:
         command = envelope.command
+        if isinstance(command, ChargeMany):
+            return self._step_many(envelope, command, is_prepared)
         caller = command.caller
         key = caller.idempotency_key
         if key is not None:
@@ -234,10 +282,103 @@ class Actor:
         elif not decision:
             self._show_in_order(envelope, self.account.view())
         else:
-            self._write(envelope, decision)
             if key is not None:
-                self._remember((caller.by_admin, key), envelope)
+                self._remember(caller, envelope, len(decision) - 1)
+            self._write(envelope, decision)
         return True
+
+    def _step_many(self, envelope: Envelope, command: ChargeMany, is_prepared: bool) -> bool:
+        """Each charge as if it had come alone, but for one submission with all that they write."""
+        account, keys = self.account, self.keys
+        now_us = self.directory.clock_us()
+        if has_due(account, now_us):
+            self._expire(now_us)
+        # Atomic ones take their time, and a refusal asks the journal for its key: both as a task.
+        if not is_prepared and (command.is_atomic or account.is_suspended):
+            return False
+        entries: list[Entry] = []
+        results: list[int | UsedBy | Refusal] = []
+        for each in command.charges:
+            caller = each.caller
+            key = caller.idempotency_key
+            used_by = None if key is None else keys.get((caller.by_admin, key))
+            if used_by is not None:
+                results.append(used_by if used_by.request_hash == caller.request_hash else _KEY_REUSED)
+            elif account.is_suspended:
+                results.append(SUSPENDED)
+            else:
+                results.append(len(entries))
+                self._charge(envelope, each, entries, charge(account, each, now_us))
+        envelope.results = results
+        self._submit_many(envelope, entries)
+        return True
+
+    def _charge(self, envelope: Envelope, command: Charge, entries: list[Entry], entry: Entry) -> None:
+        """One of many: applied and gathered, to be submitted with the others."""
+        row = apply(self.account, entry)
+        if row is not None:
+            envelope.rows += (row,)
+        if command.caller.idempotency_key is not None:
+            self._remember(command.caller, envelope, len(entries))
+        entries.append(entry)
+
+    def _submit_many(self, envelope: Envelope, entries: list[Entry]) -> None:
+        for entry in entries:
+            self.directory.count(entry.type)
+        if entries:
+            envelope.entries = tuple(entries)
+            self.undurable += 1
+            self.directory.journal.submit(envelope)
+        elif self.undurable == 0:
+            self.show(envelope, envelope.many(0))
+        else:
+            self.directory.journal.submit(envelope)
+
+    async def _decide_atomic(self, envelope: Envelope, command: ChargeMany) -> None:
+        """All or nothing, decided in slices; nothing else of the seller is decided meanwhile.
+
+        What is applied here is submitted at the end in one piece. Should that be impossible, the account in memory
+        is ahead of the journal, and is given up."""
+        refusal, repeated = self._refuse_atomic(command)
+        if refusal is not None or repeated is not None:
+            envelope.results = [*repeated] if repeated else None
+            if refusal is not None:
+                self.directory.count(refusal.code)
+                self._show_in_order(envelope, refusal)
+            else:
+                self._submit_many(envelope, [])
+            return
+        account = self.account
+        now_us = self.directory.clock_us()
+        struck = _struck(command, account.available + account.credit_limit)
+        entries: list[Entry] = []
+        for index, each in enumerate(command.charges):
+            if struck is None:
+                entry = charge(account, each, now_us)
+            else:
+                entry = decline(account, each, now_us, is_aborted=index != struck)
+            self._charge(envelope, each, entries, entry)
+            if index % SLICE == SLICE - 1:
+                await asyncio.sleep(0)
+        envelope.results = list(range(len(entries)))
+        self.directory.journal.check_writable()
+        self._submit_many(envelope, entries)
+
+    def _refuse_atomic(self, command: ChargeMany) -> tuple[Refusal | None, list[UsedBy] | None]:
+        """Why it is refused, or what it repeats: all keys are known and meant the same; or neither."""
+        keys = [
+            (each.caller.by_admin, each.caller.idempotency_key)
+            for each in command.charges
+            if each.caller.idempotency_key is not None
+        ]
+        known = [self.keys[key] for key in keys if key in self.keys]
+        if not known and len(set(keys)) == len(keys):
+            return (SUSPENDED if self.account.is_suspended else None), None
+        is_same = len(known) == len(command.charges) and all(
+            used_by.request_hash == each.caller.request_hash
+            for used_by, each in zip(known, command.charges, strict=True)
+        )
+        return (None, known) if is_same else (_KEY_REUSED, None)
 
     def _write(self, envelope: Envelope, entries: tuple[Entry, ...]) -> None:
         """Applies and submits what was decided. After this point it happens, unless the journal fails."""
@@ -280,8 +421,12 @@ class Actor:
             self.directory.count("replayed")
             used_by.waiting.append(envelope)
 
-    def _remember(self, key: _KeyOfSide, envelope: Envelope) -> None:
-        envelope.used_by = self.keys[key] = UsedBy(envelope.command.caller.request_hash, None)
+    def _remember(self, caller: Caller, envelope: Envelope, index: int) -> None:
+        """The entry with this index uses up the caller's key."""
+        assert caller.idempotency_key is not None
+        used_by = UsedBy(caller.request_hash, None)
+        self.keys[caller.by_admin, caller.idempotency_key] = used_by
+        envelope.uses.append((index, used_by))
         self._forget_old_keys()
 
     def _forget_old_keys(self) -> None:
@@ -322,11 +467,10 @@ class Actor:
         again: list[Envelope] = []
         for envelope in withdrawn:
             again.append(envelope)
-            if envelope.used_by is not None:
-                again.extend(envelope.used_by.waiting)
+            for _, used_by in envelope.uses:
+                again.extend(used_by.waiting)
         for envelope in again:
-            envelope.entries, envelope.rows = (), ()
-            envelope.opening = envelope.used_by = envelope.verdict = None
+            envelope.reset()
         # Ahead of what came later: the order in which they were asked is kept.
         self.mailbox.extendleft(reversed(again))
         self.account = Account(self.seller_id)
@@ -383,8 +527,7 @@ class Actor:
                     [OpenCharge(row, opening) for row, opening in snapshot.holds],
                     [OpenRequest(row, opening) for row, opening in snapshot.requests],
                 )
-            for used in used_keys:
-                await self._load_key((used.by_admin, used.idempotency_key), used.seq)
+            await self._load_keys({(used.by_admin, used.idempotency_key): used.seq for used in used_keys})
         except (JournalFault, UnknownSeller) as fault:
             self.directory.forget(self)
             self._fail_mailbox(fault)
@@ -397,8 +540,17 @@ class Actor:
         while self.mailbox:
             envelope = self.mailbox[0]  # Stays there while it waits: whoever ends this task finds it.
             if not self._handle(envelope) and await self._prepare(envelope):
-                self._handle(envelope, is_prepared=True)
-                self._forget_subject(envelope.command)
+                command = envelope.command
+                if isinstance(command, ChargeMany) and command.is_atomic:
+                    try:
+                        await self._decide_atomic(envelope, command)
+                    except JournalFault as fault:
+                        self.directory.forget(self)
+                        self._fail_mailbox(fault)
+                        return
+                else:
+                    self._handle(envelope, is_prepared=True)
+                    self._forget_subject(command)
             self.mailbox.popleft()
             handled += 1
             if handled % SLICE == 0:
@@ -407,31 +559,43 @@ class Actor:
         self._forget_old_keys()
 
     async def _prepare(self, envelope: Envelope) -> bool:
-        """Loads what the journal has of the command's key, else of the charge or request that it speaks of.
+        """Loads what the journal has of the command's keys, else of the charge or request that it speaks of.
 
         Nothing is decided meanwhile. False when the journal failed, and so the command."""
-        caller = envelope.command.caller
+        command = envelope.command
+        callers = [each.caller for each in command.charges] if isinstance(command, ChargeMany) else [command.caller]
         try:
-            if caller.idempotency_key is not None:
-                key = (caller.by_admin, caller.idempotency_key)
-                seq = await self.directory.store.seq_of_key(self.seller_id, *key)
-                if seq is not None:
-                    await self._load_key(key, seq)
-                    return True
-            subject_id = missing(self.account, envelope.command)
-            if subject_id is not None:
-                await self._load_subject(envelope.command, subject_id)
+            is_known = await self._find_keys(callers)
+            subject_id = missing(self.account, command)
+            if subject_id is not None and not is_known:
+                await self._load_subject(command, subject_id)
         except JournalFault as fault:
             envelope.fail(fault)
             return False
         return True
 
-    async def _load_key(self, key: _KeyOfSide, seq: int) -> None:
-        recorded = await self.directory.store.recorded(self.seller_id, seq)
-        assert recorded is not None
-        entry = recorded.entry
-        done = Done(entry, recorded.position, self.account.currency, recorded.opening)
-        self.keys[key] = UsedBy(entry.request_hash, done)
+    async def _find_keys(self, callers: list[Caller]) -> bool:
+        """Whether the journal knew any key that was not in memory."""
+        unknown: dict[bool, list[str]] = {}
+        for caller in callers:
+            key = caller.idempotency_key
+            if key is not None and (caller.by_admin, key) not in self.keys:
+                unknown.setdefault(caller.by_admin, []).append(key)
+        found: dict[_KeyOfSide, int] = {}
+        for by_admin, keys in unknown.items():
+            seqs = await self.directory.store.seqs_of_keys(self.seller_id, by_admin, keys)
+            found |= {(by_admin, key): seq for key, seq in seqs.items()}
+        await self._load_keys(found)
+        return bool(found)
+
+    async def _load_keys(self, seqs: dict[_KeyOfSide, int]) -> None:
+        if not seqs:
+            return
+        recorded = await self.directory.store.recorded(self.seller_id, sorted(seqs.values()))
+        for key, seq in seqs.items():
+            found = recorded[seq]
+            done = Done(found.entry, found.position, self.account.currency, found.opening)
+            self.keys[key] = UsedBy(found.entry.request_hash, done)
         self._forget_old_keys()
 
     async def _load_subject(self, command: Command, subject_id: str) -> None:
@@ -462,3 +626,11 @@ class Actor:
         self.directory.journal.check_writable()
         self.directory.journal.submit(barrier)
         await barrier.reply
+
+
+def _struck(command: ChargeMany, credit: int) -> int | None:
+    """The index of the first charge that the credit does not cover any more."""
+    for index, sold in enumerate(accumulate(each.amount for each in command.charges)):
+        if sold > credit:
+            return index
+    return None

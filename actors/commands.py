@@ -67,6 +67,16 @@ class Charge(Struct, frozen=True):
     expires_in_s: int | None = None
 
 
+class ChargeMany(Struct, frozen=True):
+    """Charges, each with a caller and key of its own. Atomic: all of them, or none and all are declined.
+
+    The caller of the whole has no key."""
+
+    caller: Caller
+    charges: tuple[Charge, ...]
+    is_atomic: bool
+
+
 class Capture(Struct, frozen=True):
     caller: Caller
     charge_id: str
@@ -129,7 +139,17 @@ class Settle(Struct, frozen=True):
 
 
 Command: TypeAlias = (
-    Charge | Capture | Void | Refund | RequestCredit | DecideCredit | Adjust | ChangeAccount | Open | Settle
+    Charge
+    | ChargeMany
+    | Capture
+    | Void
+    | Refund
+    | RequestCredit
+    | DecideCredit
+    | Adjust
+    | ChangeAccount
+    | Open
+    | Settle
 )
 
 
@@ -157,4 +177,10 @@ class Done(Struct, frozen=True):
     is_replay: bool = False
 
 
-Outcome: TypeAlias = Done | AccountView | Refusal
+class ManyDone(Struct, frozen=True):
+    """What became of each charge of a `ChargeMany`, in order; all of it is durable."""
+
+    results: tuple[Done | Refusal, ...]
+
+
+Outcome: TypeAlias = Done | ManyDone | AccountView | Refusal

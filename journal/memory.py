@@ -3,7 +3,7 @@
 One `MemoryDatabase` may be shared by several `MemoryStore`s, as one database is by several instances.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from journal.entry import Entry
 from journal.ids import seq_of
@@ -163,16 +163,19 @@ class MemoryStore:
         row = opening and self._database.requests.get((seller_id, opening.seq))
         return (row, opening) if row and opening else None
 
-    async def recorded(self, seller_id: str, seq: int) -> Recorded | None:
+    async def recorded(self, seller_id: str, seqs: Sequence[int]) -> dict[int, Recorded]:
         entries = self._database.entries.get(seller_id, [])
-        if not 1 <= seq <= len(entries):
-            return None
-        entry = entries[seq - 1]
-        opening = self._entry(seller_id, entry.subject_id) if entry.subject_id else None
-        return Recorded(entry, self._database.positions[seller_id, seq], opening)
+        found = {}
+        for seq in seqs:
+            if 1 <= seq <= len(entries):
+                entry = entries[seq - 1]
+                opening = self._entry(seller_id, entry.subject_id) if entry.subject_id else None
+                found[seq] = Recorded(entry, self._database.positions[seller_id, seq], opening)
+        return found
 
-    async def seq_of_key(self, seller_id: str, by_admin: bool, idempotency_key: str) -> int | None:
-        return self._database.keys.get((seller_id, by_admin, idempotency_key))
+    async def seqs_of_keys(self, seller_id: str, by_admin: bool, keys: Sequence[str]) -> dict[str, int]:
+        used = self._database.keys
+        return {key: used[seller_id, by_admin, key] for key in keys if (seller_id, by_admin, key) in used}
 
     async def sellers_with_expired_holds(self, now_us: int, limit: int) -> list[str]:
         due = {

@@ -110,11 +110,11 @@ class Store(Protocol):
     async def load_request(self, seller_id: str, request_id: str) -> tuple[CreditRequestRow, Entry] | None:
         """A credit request of the seller in any status, with the entry that opened it."""
 
-    async def recorded(self, seller_id: str, seq: int) -> Recorded | None:
-        """One entry, with what its answer needs."""
+    async def recorded(self, seller_id: str, seqs: Sequence[int]) -> dict[int, Recorded]:
+        """Entries of the seller by `seq`, those that exist, each with what its answer needs."""
 
-    async def seq_of_key(self, seller_id: str, by_admin: bool, idempotency_key: str) -> int | None:
-        """The entry that has used up this key of the seller's side."""
+    async def seqs_of_keys(self, seller_id: str, by_admin: bool, keys: Sequence[str]) -> dict[str, int]:
+        """The entries that have used up these keys of the seller's side; keys that are free are not in it."""
 
     async def sellers_with_expired_holds(self, now_us: int, limit: int) -> list[str]:
         """At most `limit` sellers with a pending hold whose time is over."""

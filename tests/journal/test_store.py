@@ -130,8 +130,7 @@ async def test_what_was_flushed_is_loaded_as_it_was(world: World) -> None:
     assert snapshot.holds == [(writer.account.charges[hold.id].row, hold)]
     assert snapshot.requests == [(writer.account.requests[asked.id].row, asked)]
     for position, entry in enumerate(batch.entries, 1):
-        recorded = await world.store.recorded(SELLER, entry.seq)
-        assert recorded is not None
+        recorded = (await world.store.recorded(SELLER, [entry.seq, 99]))[entry.seq]
         assert (recorded.entry, recorded.position) == (entry, position)
         assert await world.store.contains(entry)
 
@@ -204,9 +203,9 @@ async def test_a_key_belongs_to_one_side_of_one_seller(world: World) -> None:
     assert await world.store.flush(lease.epoch, batch) == []
     other.credit(100, "key")
     assert await world.store.flush(lease.epoch, other.batch(len(batch.entries) + 1)) == []
-    assert await world.store.seq_of_key(SELLER, True, "key") == credit.seq
-    assert await world.store.seq_of_key(SELLER, False, "key") == sold.seq
-    assert await world.store.seq_of_key(OTHER, False, "key") is None
+    assert await world.store.seqs_of_keys(SELLER, True, ["key", "free"]) == {"key": credit.seq}
+    assert await world.store.seqs_of_keys(SELLER, False, ["key"]) == {"key": sold.seq}
+    assert await world.store.seqs_of_keys(OTHER, False, ["key"]) == {}
 
 
 async def test_a_former_epoch_writes_nothing(world: World) -> None:
@@ -288,3 +287,30 @@ async def test_sellers_with_expired_holds_are_found_by_time(world: World) -> Non
     await world.store.flush(lease.epoch, writer.batch())
     assert await world.store.sellers_with_expired_holds(11 * SECOND - 1, 10) == []
     assert await world.store.sellers_with_expired_holds(11 * SECOND, 10) == [SELLER]
+
+
+async def test_more_than_a_statement_carries_is_written_as_a_whole_or_not_at_all(world: World) -> None:
+    lease = await lead(world.store)
+    writer, other = Writer(), Writer(OTHER)
+    writer.credit(10_000)
+    for n in range(2_500):
+        writer.charge(1, f"key {n}", expires_in_s=60 if n % 3 == 0 else None)
+    batch = writer.batch()
+    assert await world.store.flush(lease.epoch, batch) == []
+    snapshot = await world.store.load(SELLER)
+    assert snapshot is not None
+    assert snapshot.last == batch.entries[-1]
+    assert len(snapshot.holds) == 834
+
+    other.credit(10_000)
+    for n in range(2_500):
+        other.charge(1, f"other {n}")
+    for n in (1, 2_000):
+        writer.charge(1, f"key {n}")
+    both = [*other.entries[:1_200], *writer.entries, *other.entries[1_200:]]
+    known = await world.store.flush(lease.epoch, Batch(len(batch.entries) + 1, both, list(other.rows.values())))
+    assert known == [KnownKey(1_200, 4), KnownKey(1_201, 2_003)]
+    assert await world.store.load(OTHER) is None
+    entries = other.batch().entries
+    assert await world.store.flush(lease.epoch, Batch(len(batch.entries) + 1, entries, [])) == []
+    assert await world.store.contains(entries[-1])
