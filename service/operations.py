@@ -26,7 +26,8 @@ CHANGE_PASSWORD: Final = _of_signing_in(
     description="All other tokens of the user end.",
     request=requests.ChangePassword,
     answers={204: None},
-    codes=(_P.TOO_MANY_ATTEMPTS, _P.OVERLOADED),
+    codes=(_P.TOO_MANY_ATTEMPTS, _P.OVERLOADED, _P.SELLER_SUSPENDED),
+    is_command=True,
 )
 
 _of_api_keys = partial(Operation, tag="API keys")
@@ -36,6 +37,8 @@ CREATE_API_KEY: Final = _of_api_keys(
     description="`key` is shown this once.",
     request=requests.CreateApiKey,
     answers={201: answers.NewApiKey},
+    codes=(_P.SELLER_SUSPENDED,),
+    is_command=True,
 )
 LIST_API_KEYS: Final = _of_api_keys(
     summary="List API keys in force", query=queries.PageQuery, answers={200: answers.Page[answers.ApiKey]}

@@ -85,8 +85,8 @@ def routes(services: "Services") -> tuple[Route, ...]:
     settings = services.settings
     directory, reader = services.directory, services.reader
     scope = Scope(directory, services.known_sellers)
-    auth = AuthHandlers(services.sign_in, services.tokens, client_address_behind(settings.trusted_proxies))
-    api_keys = ApiKeyHandlers(services.api_keys)
+    auth = AuthHandlers(services.sign_in, services.tokens, scope, client_address_behind(settings.trusted_proxies))
+    api_keys = ApiKeyHandlers(services.api_keys, scope)
     admins = AdminHandlers(services.users)
     sellers = SellerHandlers(services.sellers, services.users, directory, reader, scope, settings.currency)
     credit_requests = CreditRequestHandlers(directory, reader, scope)

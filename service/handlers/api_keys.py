@@ -9,6 +9,7 @@ from service import responses
 from service.cursors import CursorFormat, CursorId, CursorInt
 from service.decode import BodyDecoder
 from service.handlers.pages import page
+from service.handlers.scope import Scope
 from service.identity.api_keys import ApiKey, ApiKeys
 from service.identity.credentials import Principal
 from service.identity.page import FIRST, Position
@@ -20,13 +21,15 @@ _CURSORS: Final = CursorFormat("api-keys", tuple[CursorInt, CursorId])
 
 
 class ApiKeyHandlers:
-    def __init__(self, api_keys: ApiKeys) -> None:
+    def __init__(self, api_keys: ApiKeys, scope: Scope) -> None:
         self._api_keys = api_keys
+        self._scope = scope
         self._create = BodyDecoder(requests.CreateApiKey)
         self._page = QueryDecoder(queries.PageQuery)
 
     async def create(self, request: web.Request, principal: Principal) -> web.Response:
         body = await self._create.read(request)
+        await self._scope.require_active(principal)
         key, secret = await self._api_keys.create(principal.user_id, body.name)
         shown = answers.NewApiKey(key.id, key.name, secret, key.prefix, format_time(key.created_at_us))
         return responses.answer(shown, 201)

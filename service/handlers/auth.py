@@ -1,7 +1,6 @@
 """Signing in and out, and passwords."""
 
 from collections.abc import Callable
-from typing import Final
 
 from aiohttp import web
 
@@ -9,6 +8,7 @@ from journal.times import format_time
 from service import responses
 from service.decode import BodyDecoder
 from service.handlers.outcomes import allowed
+from service.handlers.scope import Scope
 from service.identity.credentials import Principal
 from service.identity.sign_in import SignIn
 from service.identity.tokens import Tokens
@@ -16,11 +16,14 @@ from service.wire import answers, requests
 
 
 class AuthHandlers:
-    def __init__(self, sign_in: SignIn, tokens: Tokens, client_address: Callable[[web.Request], str]) -> None:
+    def __init__(
+        self, sign_in: SignIn, tokens: Tokens, scope: Scope, client_address: Callable[[web.Request], str]
+    ) -> None:
         """`client_address` tells who is at the other end, behind proxies too: guesses are counted by it."""
-        self._sign_in: Final = sign_in
-        self._tokens: Final = tokens
-        self._client_address: Final = client_address
+        self._scope = scope
+        self._sign_in = sign_in
+        self._tokens = tokens
+        self._client_address = client_address
         self._given = BodyDecoder(requests.SignIn)
         self._change = BodyDecoder(requests.ChangePassword)
 
@@ -40,6 +43,7 @@ class AuthHandlers:
 
     async def change_password(self, request: web.Request, principal: Principal) -> web.Response:
         body = await self._change.read(request)
+        await self._scope.require_active(principal)
         address = self._client_address(request)
         allowed(await self._sign_in.change_password(principal, body.current_password, body.new_password, address))
         return responses.no_content()

@@ -11,7 +11,7 @@ from journal.ids import is_id, tag_of
 from service.handlers.outcomes import view
 from service.identity.credentials import Principal
 from service.known_sellers import KnownSellers
-from service.problems import invalid, not_found
+from service.problems import Problem, ProblemCode, invalid, not_found
 
 _SETTLE: Final = Settle()
 
@@ -59,6 +59,11 @@ class Scope:
         if chosen is None:
             raise invalid("seller_id", "Required of an admin.")
         return chosen
+
+    async def require_active(self, principal: Principal) -> None:
+        """For changes that no actor decides. A suspended seller only reads, and ends what it began."""
+        if principal.seller_id is not None and (await self.settled(principal.seller_id)).is_suspended:
+            raise Problem(ProblemCode.SELLER_SUSPENDED)
 
     async def settled(self, seller_id: str) -> AccountView:
         """The account after its holds that have expired were given back. What was decided before is durable."""

@@ -5,7 +5,7 @@ from collections import Counter
 
 from tests.conftest import Database
 from tests.service.handlers.walking import walk
-from tests.service.shop import PHONE, Answer, Shop, User, open_shop
+from tests.service.shop import PASSWORD, PHONE, Answer, Shop, User, open_shop
 
 
 def same_but_for_the_request(answer: Answer) -> dict[str, object]:
@@ -218,12 +218,21 @@ async def test_a_suspended_seller_ends_what_it_began_and_nothing_else(shop: Shop
     seller = await shop.seller("10.00")
     ids = [(await seller.sell("1.00", capture=False)).json["id"] for _ in range(2)]
     wish = await seller.done("POST", "/v1/credit-requests", {"amount": "5"})
+    key = await seller.done("POST", "/v1/api-keys", {"name": "till"})
     await shop.admin.done("PATCH", f"/v1/sellers/{seller.id}", {"status": "suspended"})
-    for refused in (await seller.sell("1.00"), await seller.post("/v1/credit-requests", {"amount": "1"})):
+    change = {"current_password": PASSWORD, "new_password": "another password"}
+    for refused in (
+        await seller.sell("1.00"),
+        await seller.sell("1.00", capture=False),
+        await seller.post("/v1/credit-requests", {"amount": "1"}),
+        await seller.post("/v1/api-keys", {"name": "till"}),
+        await seller.post("/v1/auth/password", change),
+    ):
         assert (refused.status, refused.code) == (403, "seller_suspended")
     await seller.done("POST", f"/v1/charges/{ids[0]}/capture")
     await seller.done("POST", f"/v1/charges/{ids[1]}/void")
     await seller.done("POST", f"/v1/credit-requests/{wish['id']}/cancel")
+    await seller.done("DELETE", f"/v1/api-keys/{key['id']}")
     assert await seller.balance() == ("9.00", "0.00")
 
 
