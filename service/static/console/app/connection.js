@@ -1,0 +1,56 @@
+// Whether the service answers. Everything that asks reports here; while it does not answer, it is probed until it does.
+// Pages watch `connection`: the banner says so, and what is shown is loaded again afterwards.
+
+import { Store } from "./store.js";
+
+const PROBE_FIRST_MS = 500;
+const PROBE_LAST_MS = 4000;
+const PROBE_TIMEOUT_MS = 5000;
+
+/** state: "ok" | "lost" (no answer) | "unavailable" (it answers that it cannot serve now); restored: how often it came back. */
+export const connection = new Store({ state: "ok", code: null, restored: 0 });
+
+let isProbing = false;
+
+export function answered() {
+  const { state, restored } = connection.value;
+  if (state !== "ok") connection.set({ state: "ok", code: null, restored: restored + 1 });
+}
+
+export function lost() {
+  report("lost", null);
+}
+
+export function unavailable(code) {
+  report("unavailable", code);
+}
+
+/** Resolves when the service answers again; at once while it does. */
+export function whenAnswering() {
+  return connection.until(({ state }) => state === "ok");
+}
+
+function report(state, code) {
+  const now = connection.value;
+  if (now.state !== state || now.code !== code) connection.set({ ...now, state, code });
+  if (!isProbing) void probe();
+}
+
+async function probe() {
+  isProbing = true;
+  let wait_ms = PROBE_FIRST_MS;
+  while (connection.value.state !== "ok") {
+    await new Promise((resolve) => setTimeout(resolve, wait_ms));
+    wait_ms = Math.min(wait_ms * 1.6, PROBE_LAST_MS);
+    try {
+      // Without credentials: 401 says that it serves. A standby says 503, a proxy without a service 502.
+      const response = await fetch("/v1/auth/me", { cache: "no-store", signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
+      if (response.status < 500) answered();
+    } catch {
+      // Still away.
+    }
+  }
+  isProbing = false;
+}
+
+window.addEventListener("online", () => connection.value.state !== "ok" && !isProbing && void probe());

@@ -1,0 +1,77 @@
+// What a page loads: shown stale while it is loaded again, and loaded again when the service is back, when live
+// entries were missed, or when entries arrive that the page says it is about.
+
+import { useCallback, useEffect, useRef, useState } from "../vendor/htm-preact-3.1.1.js";
+import { LostAnswer } from "./api.js";
+import { connection, whenAnswering } from "./connection.js";
+import { gaps, useLive } from "./live.js";
+
+const SETTLE_MS = 250;
+
+/**
+ * `load(signal)` gives the data; `deps` as of useEffect; `isAbout(entry)` tells whether a live entry changes it.
+ * Returns {data, fault, isLoading, reload, replace}.
+ */
+export function useResource(load, deps, { isAbout } = {}) {
+  const [state, setState] = useState({ data: null, fault: null, isLoading: true });
+  const latest = useRef(load);
+  latest.current = load;
+  const attempt = useRef(null);
+  const timer = useRef(null);
+
+  const reload = useCallback(async () => {
+    attempt.current?.abort();
+    const abort = (attempt.current = new AbortController());
+    setState((now) => ({ ...now, isLoading: true }));
+    for (;;) {
+      try {
+        const data = await latest.current(abort.signal);
+        if (!abort.signal.aborted) setState({ data, fault: null, isLoading: false });
+        return;
+      } catch (fault) {
+        if (abort.signal.aborted) return;
+        if (fault instanceof LostAnswer || fault.status === 503) {
+          await whenAnswering();
+          await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+          if (abort.signal.aborted) return;
+          continue;
+        }
+        return setState((now) => ({ ...now, fault, isLoading: false }));
+      }
+    }
+  }, []);
+
+  useEffect(() => {
+    setState({ data: null, fault: null, isLoading: true });
+    void reload();
+    return () => attempt.current?.abort();
+  }, deps);
+
+  useEffect(() => {
+    let { restored } = connection.value;
+    const again = () => {
+      clearTimeout(timer.current);
+      timer.current = setTimeout(reload, SETTLE_MS);
+    };
+    const stops = [
+      gaps.watch(again),
+      connection.watch((value) => {
+        if (value.restored !== restored) again();
+        restored = value.restored;
+      }),
+    ];
+    return () => {
+      clearTimeout(timer.current);
+      stops.forEach((stop) => stop());
+    };
+  }, []);
+
+  useLive((entries) => {
+    if (!isAbout || !entries.some(isAbout)) return;
+    clearTimeout(timer.current);
+    timer.current = setTimeout(reload, SETTLE_MS);
+  });
+
+  const replace = useCallback((change) => setState((now) => ({ ...now, data: change(now.data) })), []);
+  return { ...state, reload, replace };
+}

@@ -1,0 +1,20 @@
+// Money on the page: in the currency's format, negative amounts said in colour and sign.
+
+import { html } from "./preact.js";
+import { isNegative, isZero } from "../app/money.js";
+import { money } from "../app/format.js";
+
+export function Amount({ value, currency, isSigned, className = "" }) {
+  const tone = isSigned && !isZero(value) ? (isNegative(value) ? "minus" : "plus") : isNegative(value) ? "minus" : "";
+  return html`<span class="amount ${tone} ${className}" dir="ltr">${money(value, currency, { sign: isSigned ? "exceptZero" : "auto" })}</span>`;
+}
+
+/** A big figure with its small cents, so that the eye finds the size of it first. */
+export function Figure({ value, currency }) {
+  const text = money(value, currency);
+  const match = /^(.*\d)([.,]\d{2,4})(\D*)$/.exec(text);
+  const hasDecimals = value.includes(".");
+  return html`<span class="figure ${isNegative(value) ? "minus" : ""}" dir="ltr">${match && hasDecimals
+    ? html`${match[1]}<span class="cents">${match[2]}</span>${match[3]}`
+    : text}</span>`;
+}

@@ -1,0 +1,57 @@
+// Tables that become cards on a narrow screen, and lists of the API page by page.
+
+import { html, useEffect, useState } from "./preact.js";
+import { get } from "../app/api.js";
+import { useResource } from "../app/resource.js";
+import { Button } from "./controls.js";
+import { Empty, Loaded } from "./states.js";
+
+/** columns: [{name, cell(row), isEnd (numbers), isMain (the card's title), isQuiet (not on cards)}] */
+export function Table({ caption, columns, rows, keyOf = (row) => row.id, rowClass }) {
+  return html`<div class="table-frame"><table role="table">
+    <caption class="unseen">${caption}</caption>
+    <thead role="rowgroup"><tr role="row">
+      ${columns.map(({ name, isEnd }) => html`<th key=${name} role="columnheader" scope="col" class=${isEnd ? "end" : ""}>${name}</th>`)}
+    </tr></thead>
+    <tbody role="rowgroup">
+      ${rows.map((row) => html`<tr role="row" key=${keyOf(row)} class=${rowClass?.(row) || ""}>
+        ${columns.map(({ name, cell, isEnd, isMain, isQuiet }) => html`<td key=${name} role="cell" data-label=${name}
+          class="${isEnd ? "end" : ""} ${isMain ? "main" : ""} ${isQuiet ? "quiet" : ""}">${cell(row)}</td>`)}
+      </tr>`)}
+    </tbody>
+  </table></div>`;
+}
+
+/** Pages of a list: {resource, page, older, newer, hasOlder}. Changed filters begin at the newest page again. */
+export function usePages(path, query, { isAbout, limit = 25 } = {}) {
+  const filters = JSON.stringify(query);
+  const [state, setState] = useState({ filters, cursors: [null] });
+  const cursors = state.filters === filters ? state.cursors : [null];
+  const cursor = cursors.at(-1);
+  useEffect(() => setState((now) => (now.filters === filters ? now : { filters, cursors: [null] })), [filters]);
+  const resource = useResource((signal) => get(path, { ...query, limit, cursor }, { signal }), [path, filters, cursor], {
+    // New entries belong to the first page; later ones stand still while they are read.
+    isAbout: (entry) => cursor === null && Boolean(isAbout?.(entry)),
+  });
+  return {
+    resource,
+    page: cursors.length,
+    hasOlder: Boolean(resource.data?.has_more),
+    older: () => setState({ filters, cursors: [...cursors, resource.data.next_cursor] }),
+    newer: () => setState({ filters, cursors: cursors.slice(0, -1) }),
+  };
+}
+
+export function Pages({ pages, caption, columns, keyOf, rowClass, empty }) {
+  const { resource, page, hasOlder, older, newer } = pages;
+  return html`<${Loaded} resource=${resource} lines="8">
+    ${(data) => html`<div class=${resource.isLoading ? "is-loading" : ""}>
+      ${data.data.length ? html`<${Table} caption=${caption} columns=${columns} rows=${data.data} keyOf=${keyOf} rowClass=${rowClass} />` : empty || html`<${Empty} title="Nothing here" />`}
+      ${(page > 1 || hasOlder) && html`<nav class="pager" aria-label="Pages of ${caption.toLowerCase()}">
+        <${Button} icon="chevron-left" disabled=${page === 1} onClick=${newer}>Newer</${Button}>
+        <span aria-live="polite">Page ${page}</span>
+        <${Button} icon="chevron-right" className="after" disabled=${!hasOlder} onClick=${older}>Older</${Button}>
+      </nav>`}
+    </div>`}
+  </${Loaded}>`;
+}

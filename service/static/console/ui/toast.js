@@ -1,0 +1,30 @@
+// Short news about what was just done, said aloud by screen readers, gone after a while unless pointed at.
+
+import { html } from "./preact.js";
+import { Store, useStore } from "../app/store.js";
+import { Icon } from "./icon.js";
+
+const SHOWN_MS = 5000;
+const SHOWN_MAX = 3;
+
+const toasts = new Store([]);
+let count = 0;
+
+export function toast(text, kind = "good") {
+  const id = ++count;
+  toasts.set([...toasts.value, { id, text, kind }].slice(-SHOWN_MAX));
+  setTimeout(() => dismiss(id), SHOWN_MS);
+}
+
+function dismiss(id) {
+  toasts.set(toasts.value.filter((one) => one.id !== id));
+}
+
+export function Toasts() {
+  return html`<div class="toasts" role="status" aria-live="polite">
+    ${useStore(toasts).map(({ id, text, kind }) => html`<div key=${id} class="toast ${kind}">
+      <${Icon} name=${kind === "good" ? "circle-check" : "info"} /><span>${text}</span>
+      <button type="button" class="icon-button small" aria-label="Dismiss" onClick=${() => dismiss(id)}><${Icon} name="x" size="14" /></button>
+    </div>`)}
+  </div>`;
+}
