@@ -62,7 +62,7 @@ from journal.projections import (
 from journal.times import format_time, parse_time
 
 BALANCE_MAX: Final = 10**18
-"""Available and held together never pass this many minor units: it keeps all sums far inside 64 bits."""
+"""Available, held and the credit limit together never pass this many minor units, so that neither balance does."""
 REQUESTS_PENDING_MAX: Final = 100
 BATCH_ABORTED: Final = "batch_aborted"
 """The `failure_code` in the details of a charge that was declined because its atomic batch was."""
@@ -432,6 +432,8 @@ def _change_account(account: Account, command: ChangeAccount, now_us: int, rules
             return Refusal(RefusalCode.LIMIT_IN_USE, detail)
         if limit > account.credit_limit and rules.needs_second_admin(limit, account.currency):
             return Refusal(RefusalCode.SECOND_ADMIN_NEEDED, "a credit limit above the limit for one admin")
+        if _would_overflow(account, limit - account.credit_limit):
+            return Refusal(RefusalCode.VALIDATION_FAILED, "the limit would be too large", field="credit_limit")
 
     entries: list[Entry] = []
     if command.is_suspended is not None and command.is_suspended != account.is_suspended:
@@ -460,8 +462,8 @@ _TOO_MUCH: Final = Refusal(RefusalCode.VALIDATION_FAILED, "the balance would be 
 
 
 def _would_overflow(account: Account, amount: int) -> bool:
-    """Held amounts may come back at any time, and nothing may stand in their way then."""
-    return account.available + account.held + amount > BALANCE_MAX
+    """Held amounts may come back, and all credit may be held: nothing may stand in the way of either."""
+    return account.available + account.held + account.credit_limit + amount > BALANCE_MAX
 
 
 def _not_pending(charge: OpenCharge) -> Refusal:

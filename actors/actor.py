@@ -270,6 +270,7 @@ class Actor:
         now_us = self.directory.clock_us()
         if has_due(self.account, now_us):
             self._expire(now_us)
+            is_prepared = False  # What was loaded may be what has just expired.
         if not is_prepared and missing(self.account, command) is not None:
             return False
         decision = decide(self.account, command, now_us, self.directory.rules)
@@ -350,6 +351,8 @@ class Actor:
             return
         account = self.account
         now_us = self.directory.clock_us()
+        if has_due(account, now_us):
+            self._expire(now_us)
         struck = _struck(command, account.available + account.credit_limit)
         entries: list[Entry] = []
         for index, each in enumerate(command.charges):
@@ -539,24 +542,33 @@ class Actor:
         handled = 0
         while self.mailbox:
             envelope = self.mailbox[0]  # Stays there while it waits: whoever ends this task finds it.
-            if not self._handle(envelope) and await self._prepare(envelope):
-                command = envelope.command
-                if isinstance(command, ChargeMany) and command.is_atomic:
-                    try:
-                        await self._decide_atomic(envelope, command)
-                    except JournalFault as fault:
-                        self.directory.forget(self)
-                        self._fail_mailbox(fault)
-                        return
-                else:
-                    self._handle(envelope, is_prepared=True)
-                    self._forget_subject(command)
+            try:
+                await self._handle_slowly(envelope)
+            except JournalFault as fault:
+                self.directory.forget(self)
+                self._fail_mailbox(fault)
+                return
             self.mailbox.popleft()
             handled += 1
             if handled % SLICE == 0:
                 await asyncio.sleep(0)
         self.task = None
         self._forget_old_keys()
+
+    async def _handle_slowly(self, envelope: Envelope) -> None:
+        """Like `_handle`, with all that it takes. Raises a JournalFault when the account cannot be used any more."""
+        command = envelope.command
+        is_prepared = False
+        # Once is not always enough: a hold may expire while the journal is being asked.
+        while not self._handle(envelope, is_prepared=is_prepared):
+            if not await self._prepare(envelope):
+                break
+            is_prepared = True
+            if isinstance(command, ChargeMany) and command.is_atomic:
+                await self._decide_atomic(envelope, command)
+                break
+        if is_prepared:
+            self._forget_subject(command)
 
     async def _prepare(self, envelope: Envelope) -> bool:
         """Loads what the journal has of the command's keys, else of the charge or request that it speaks of.
