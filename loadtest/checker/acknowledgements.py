@@ -104,9 +104,7 @@ def _check_retries(case: Case, operation: Operation, findings: Findings) -> None
         _bad(findings, Name.RETRIES_DISAGREE, case, operation, f"{first_answers} answers are no replay")
     if first_answers == 0 and not operation.unknown:
         _bad(findings, Name.RETRIES_DISAGREE, case, operation, "every answer is a replay, of none")
-    known_ns = operation.acknowledged_ns
-    if operation.request.key is None or known_ns is None:
-        return
+    known_ns = min(event.answered_ns for event in acknowledged)
     for event in operation.refused:
         if event.sent_ns > known_ns:
             message = f"answered {event.status} {event.code} after it had been acknowledged"
@@ -126,7 +124,6 @@ def _check_explained(case: Case, owners: dict[int, Operation], findings: Finding
     asked_for: set[tuple[str, object, object, int]] = {
         _content(operation.entry) for operation in case.operations if operation.entry is not None
     }
-    places = _places(owners)
     for index, entry in enumerate(case.entries):
         if entry.seq in owners or entry.type in ("opened", "expiry"):
             continue
@@ -134,16 +131,10 @@ def _check_explained(case: Case, owners: dict[int, Operation], findings: Finding
             continue
         if entry.type == "limit_changed" and case.lifecycles.limit_after[index] in limits:
             continue
-        if entry.key is not None and (entry.side, entry.key) in places:
-            continue  # A second entry under a key has been named already.
         is_copy = _content(entry) in asked_for
         name = Name.DOUBLED if is_copy else Name.UNEXPLAINED
         message = f"{entry.type} of {entry.amount}, charge {entry.charge_id}, made by {entry.made_by}"
         findings.add(2, name, message, seller_id=case.seller_id, seq=entry.seq, key=entry.key)
-
-
-def _places(owners: dict[int, Operation]) -> set[tuple[str, str]]:
-    return {(each.request.side, each.request.key) for each in owners.values() if each.request.key is not None}
 
 
 def _content(entry: JournalEntry) -> tuple[str, object, object, int]:

@@ -78,7 +78,7 @@ def sells_what_nobody_asked_for(play: Play) -> None:
 @LIES.told_as(Name.RETRIES_DISAGREE)
 def replays_other_bytes(play: Play) -> None:
     event = sold(play)
-    told(play, event.request, lambda _: (201, event.body.replace(b":", b": "), True))
+    told(play, event.request, lambda _: (201, event.body.replace(b'":', b'": '), True))
 
 
 @LIES.told_as(Name.RETRIES_DISAGREE)
