@@ -5,6 +5,7 @@ that is the lie, and nothing but the rule that it breaks can find it.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from random import Random
 from typing import Any
 
@@ -50,7 +51,8 @@ def names_found(tell: Lie, seed: int) -> set[Name]:
     rich(play)
     assert play.record().check().violations == []
     tell(play)
-    play.run_more(8)
+    with suppress(AssertionError):  # A shop may fall over its own lie; what it said until then stands.
+        play.run_more(8)
     return {violation.name for violation in play.record().check().violations}
 
 
