@@ -6,6 +6,7 @@ looks like one. Settings are written anew before every launch; an operator's own
 """
 
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -94,6 +95,7 @@ def write_settings(layout: Layout, launch: Launch, socket_dir: Path, overrides: 
     settings = {
         **SETTINGS,
         "shared_buffers": f"{_shared_buffers_mib()}MB",
+        "recovery_init_sync_method": "syncfs" if _syncfs_reports_errors() else "fsync",
         "log_directory": str(layout.log_dir),
         "unix_socket_directories": '"' + str(socket_dir).replace('"', '""') + '"',
         **overrides,
@@ -121,6 +123,14 @@ def _write(path: Path, text: str, launch: Launch) -> None:
 def _escaped(value: str) -> str:
     """As a quoted value of postgresql.conf."""
     return value.replace("\\", "\\\\").replace("'", "''")
+
+
+def _syncfs_reports_errors() -> bool:
+    """One sync of the file system before a recovery, not one per file: seconds less without service. Linux tells of
+    what could not be written since 5.8, see recovery_init_sync_method in PostgreSQL's documentation."""
+    system = os.uname()
+    version = re.match(r"(\d+)\.(\d+)", system.release)
+    return system.sysname == "Linux" and version is not None and (int(version[1]), int(version[2])) >= (5, 8)
 
 
 def _shared_buffers_mib() -> int:
