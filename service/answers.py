@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
-from actors.commands import AccountView, Done
+from actors.commands import AccountView, Done, RefusalCode
 from journal.chain import SYSTEM, details_text
 from journal.entry import CHARGE_FOLLOWERS, REQUEST_FOLLOWERS, Entry, EntryType, flow_of
 from journal.money import format_minor
@@ -31,6 +31,8 @@ class _ChargeDetails(Struct):
     """Of a declined charge, whose entry moves nothing."""
     metadata: Raw = NO_METADATA
     expires_at: str | None = None
+    failure_code: str = RefusalCode.INSUFFICIENT_CREDIT.value
+    """Of a declined charge: its own lack of credit, unless its atomic batch was aborted."""
 
 
 class _RefundDetails(Struct):
@@ -102,13 +104,19 @@ def charge_as_of(opening: Entry, last: Entry, currency: str) -> wire.Charge:
         refunded,
         opening.reference,
         NO_METADATA if details is None else details.metadata,
-        "insufficient_credit" if status is ChargeStatus.FAILED else None,
+        failure_code(last) if status is ChargeStatus.FAILED else None,
         None if details is None else details.expires_at,
         last.seq,
         last.hash.hex(),
         wire.Balances(format_minor(last.available_after, currency), format_minor(last.held_after, currency)),
         format_time(opening.at_us),
     )
+
+
+def failure_code(declined: Entry) -> str:
+    """Why the charge was declined."""
+    assert declined.details is not None
+    return _charge_details.decode(declined.details).failure_code
 
 
 # --- credit requests --------------------------------------------------------------------------------------

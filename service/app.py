@@ -12,13 +12,13 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import asyncpg
-from journal.reader import Reader
 
 from actors.account import Rules
 from actors.directory import Bounds, Directory, wall_clock_us
 from actors.sweeper import sweep_forever
 from journal.journal import Journal, JournalSettings, JournalState, boot_time_s
 from journal.postgres import PostgresStore
+from journal.reader import Reader
 from service.database import DatabaseHome, pool_of
 from service.identity.api_keys import ApiKeys, LastUsed
 from service.identity.credentials import Credentials
@@ -126,6 +126,11 @@ class Services:
         self.reader = Reader(reader_pool)
         self._watch()
 
+    def fail(self) -> None:
+        """Called when something ended that everything else depends on."""
+        if not self.failed.done():
+            self.failed.set_result(None)
+
     def _verified(self, run: VerificationRun) -> None:
         """A run that was interrupted tells nothing of the journal."""
         if run.finished_at_us is not None and (run.status == "passed" or run.progress.first_bad is not None):
@@ -154,7 +159,7 @@ async def running(settings: Settings, home: DatabaseHome) -> AsyncIterator[Servi
         stack.push_async_callback(services.store.close)
         stack.callback(services.passwords.close)
         leading = _watched("journal", services.journal.run())
-        leading.add_done_callback(lambda _: services.failed.done() or services.failed.set_result(None))
+        leading.add_done_callback(lambda _: services.fail())
         background = [
             _watched("credentials", services.credentials.run()),
             _watched("sweeper", sweep_forever(services.directory)),

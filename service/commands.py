@@ -15,12 +15,12 @@ from typing import Any
 
 import msgspec
 from actors.verification import Progress, verify_journal
-from journal.reader import Head, Reader
 from msgspec import Struct
 
 from actors.directory import wall_clock_us
 from journal.ids import is_id
 from journal.migrate import check_version
+from journal.reader import Head, Reader
 from service.database import bring_up_to_date, home_for_command, pool_of
 from service.identity.database import Database
 from service.identity.passwords import Passwords, password_fault

@@ -177,6 +177,16 @@ CREATE_CHARGE: Final = _of_charges(
     is_command=True,
     is_idempotent=True,
 )
+CREATE_BATCH: Final = _of_charges(
+    summary="Sell many charges at once",
+    description="Independent: each as if sent alone. Atomic: when credit does not suffice for all, none is sold and "
+    "all are kept, `failed`: `insufficient_credit` where it struck, `batch_aborted` elsewhere. "
+    "An `Idempotency-Key` header is refused; each charge has its own.",
+    request=requests.CreateBatch,
+    answers={200: answers.Batch},
+    codes=(_P.SELLER_SUSPENDED, _P.IDEMPOTENCY_KEY_REUSED),
+    is_command=True,
+)
 LIST_CHARGES: Final = _of_charges(
     summary="List charges",
     query=queries.Charges,

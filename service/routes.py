@@ -20,6 +20,7 @@ from service.handlers.admins import AdminHandlers
 from service.handlers.api_keys import ApiKeyHandlers
 from service.handlers.auth import AuthHandlers
 from service.handlers.balance import BalanceHandlers
+from service.handlers.batches import BatchHandlers
 from service.handlers.charges import ChargeHandlers
 from service.handlers.credit_requests import CreditRequestHandlers
 from service.handlers.health import HealthHandlers
@@ -92,6 +93,7 @@ def routes(services: "Services") -> tuple[Route, ...]:
     credit_requests = CreditRequestHandlers(directory, reader, scope)
     balance = BalanceHandlers(reader, scope, services.clock_us)
     charges = ChargeHandlers(directory, reader, scope, settings.default_region)
+    batches = BatchHandlers(directory, scope, settings.default_region)
     transactions = TransactionHandlers(reader, scope)
     statement = StatementHandlers(reader, services.sellers, scope, services.clock_us)
     trial_balance = TrialBalanceHandlers(reader)
@@ -122,6 +124,7 @@ def routes(services: "Services") -> tuple[Route, ...]:
         Route("POST", "/v1/credit-requests/{id}/cancel", credit_requests.cancel, Who.SELLER, operations.CANCEL),
         Route("GET", "/v1/balance", balance.get, Who.ANY, operations.SHOW_BALANCE),
         Route("POST", "/v1/charges", charges.create, Who.SELLER, operations.CREATE_CHARGE),
+        Route("POST", "/v1/charges/batch", batches.create, Who.SELLER, operations.CREATE_BATCH),
         Route("GET", "/v1/charges", charges.list, Who.ANY, operations.LIST_CHARGES),
         Route("GET", "/v1/charges/{id}", charges.get, Who.ANY, operations.SHOW_CHARGE),
         Route("POST", "/v1/charges/{id}/capture", charges.capture, Who.SELLER, operations.CAPTURE_CHARGE),

@@ -76,7 +76,7 @@ def _welcome(say: Say, address: str, home: DatabaseHome, settings: Settings, fir
     say(f"Charge Shop is serving at {address} (journal: {where}; API: {address}/swagger/)")
     if first_password is not None:
         say(f"\nThe first admin, shown this once:\n    username: admin\n    password: {first_password}")
-    password = first_password or "THE ADMIN'S PASSWORD"
+    password = first_password or "ADMIN_PASSWORD"
     say(CURL_LINES.replace("ADDRESS", address).replace("PASSWORD", password))
     say("Press Ctrl-C to stop.")
 
@@ -85,7 +85,7 @@ CURL_LINES = r"""
 Try it: paste these lines into another terminal.
 
     shop=ADDRESS/v1; json='Content-Type: application/json'
-    word() { sed "s/.*\"$1\":\"\\([^\"]*\\)\".*/\1/"; }
+    word() { sed "s/.*\"$1\":\"\([^\"]*\)\".*/\1/"; }
     admin=$(curl -s $shop/auth/token -H "$json" -d '{"username":"admin","password":"PASSWORD"}' | word token)
     as_admin="Authorization: Bearer $admin"
     seller=$(curl -s $shop/sellers -H "$as_admin" -H "$json" \

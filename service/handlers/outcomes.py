@@ -16,7 +16,7 @@ def done(outcome: Outcome, currency: str) -> Done:
     """The command's entry. Raises what was refused, and what was declined for lack of credit."""
     if type(outcome) is not Done:
         assert isinstance(outcome, Refusal)
-        raise _refused(outcome, currency)
+        raise refused(outcome, currency)
     if outcome.entry.type is EntryType.DECLINED:
         raise _declined(outcome)
     return outcome
@@ -27,7 +27,7 @@ def view(outcome: Outcome, currency: str) -> AccountView:
     if isinstance(outcome, AccountView):
         return outcome
     assert isinstance(outcome, Refusal)
-    raise _refused(outcome, currency)
+    raise refused(outcome, currency)
 
 
 def allowed(result: T | IdentityRefusal) -> T:
@@ -42,7 +42,8 @@ def allowed(result: T | IdentityRefusal) -> T:
     )
 
 
-def _refused(refusal: Refusal, currency: str) -> Problem:
+def refused(refusal: Refusal, currency: str) -> Problem:
+    """The problem that a refusal is."""
     if refusal.code is RefusalCode.NOT_FOUND:
         return not_found()  # With the one body for all that is not there.
     return of_refusal(refusal, currency)

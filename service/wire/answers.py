@@ -135,6 +135,22 @@ class Charge(Struct, frozen=True):
     created_at: Time
 
 
+class BatchResult(Struct, frozen=True):
+    """What became of one charge of a batch."""
+
+    index: Annotated[int, Meta(description="Its place in the request, from 0.")]
+    status: ChargeStatus
+    id: Annotated[Id | None, Meta(description="Null when nothing was kept, because the charge was refused.")]
+    code: Annotated[str | None, Meta(description="Why it failed; else null.", examples=["insufficient_credit"])]
+
+
+class Batch(Struct, frozen=True):
+    completed: Annotated[int, Meta(description="Charges sold or held.")]
+    failed: int
+    results: Annotated[list[BatchResult], Meta(description="In the order of the request.")]
+    balance: Balances
+
+
 class Transaction(Struct, frozen=True):
     """One entry of the journal. Debited is where the amount comes from, credited where it goes."""
 

@@ -103,6 +103,14 @@ Metadata = Annotated[
         max_length=20,
     ),
 ]
+ItemKey = Annotated[
+    str,
+    Meta(
+        description="Idempotency key of the charge, in the same namespace as those of single charges.",
+        examples=["order-4711"],
+        pattern="^[ -~]{1,255}$",
+    ),
+]
 ExpiresIn = Annotated[
     int,
     Meta(description="Seconds until a hold gives its credit back by itself.", examples=[900], ge=1, le=604_800),

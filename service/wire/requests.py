@@ -2,7 +2,7 @@
 where a note says that null is no value.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -15,6 +15,7 @@ from service.wire.fields import (
     ExpiresIn,
     GivenPassword,
     GivenUsername,
+    ItemKey,
     LimitAmount,
     Metadata,
     NewPassword,
@@ -101,6 +102,20 @@ class CreateCharge(Body, frozen=True):
     expires_in: Annotated[ExpiresIn | None, Meta(description="For a hold; 900 seconds by default.")] = None
     reference: Reference | None = None
     metadata: Metadata | None = None
+
+
+class BatchCharge(CreateCharge, frozen=True):
+    """A charge of a batch. Its key is the same as if it had been sent alone."""
+
+    idempotency_key: ItemKey | None = None
+
+
+class CreateBatch(Body, frozen=True):
+    mode: Annotated[
+        Literal["independent", "atomic"],
+        Meta(description="Each charge as if sent alone, or all of them or none."),
+    ]
+    charges: Annotated[list[BatchCharge], Meta(min_length=1, max_length=10_000)]
 
 
 class CaptureCharge(Body, frozen=True):

@@ -1,0 +1,140 @@
+"""Batches: what a program gets when it sends many charges at once."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.conftest import Database
+from tests.service.shop import PHONE, Shop, User, open_shop
+
+
+def items(*amounts: str, **more: Any) -> list[dict[str, Any]]:
+    return [{"phone_number": PHONE, "amount": amount, **more} for amount in amounts]
+
+
+async def batch(seller: User, mode: str, charges: list[dict[str, Any]]) -> Any:
+    return await seller.done("POST", "/v1/charges/batch", {"mode": mode, "charges": charges})
+
+
+async def test_independent_charges_sell_while_the_credit_lasts(shop: Shop) -> None:
+    seller = await shop.seller("10.00")
+    answer = await batch(seller, "independent", items("4.00", "7.00", "6.00", "0.01"))
+    assert (answer["completed"], answer["failed"]) == (2, 2)
+    assert [(each["index"], each["status"], each["code"]) for each in answer["results"]] == [
+        (0, "completed", None),
+        (1, "failed", "insufficient_credit"),
+        (2, "completed", None),
+        (3, "failed", "insufficient_credit"),
+    ]
+    assert answer["balance"] == {"available": "0.00", "held": "0.00"}
+    for each in answer["results"]:
+        charge = await seller.done("GET", f"/v1/charges/{each['id']}")
+        assert (charge["status"], charge["failure_code"]) == (each["status"], each["code"])
+
+
+async def test_an_atomic_batch_sells_all_or_nothing_and_remembers_either(shop: Shop, database: Database) -> None:
+    seller = await shop.seller("10.00")
+    sold = [item | {"idempotency_key": f"a{n}"} for n, item in enumerate(items("1.00", "2.00", "3.00"))]
+    first = await batch(seller, "atomic", sold)
+    assert (first["completed"], first["balance"]["available"]) == (3, "4.00")
+    lost = [item | {"idempotency_key": f"b{n}"} for n, item in enumerate(items("3.00", "2.00", "1.00"))]
+    second = await batch(seller, "atomic", lost)
+    assert [each["code"] for each in second["results"]] == ["batch_aborted", "insufficient_credit", "batch_aborted"]
+    assert (second["completed"], second["failed"], second["balance"]["available"]) == (0, 3, "4.00")
+    aborted = await seller.done("GET", f"/v1/charges/{second['results'][0]['id']}")
+    assert (aborted["status"], aborted["amount"], aborted["failure_code"]) == ("failed", "3.00", "batch_aborted")
+
+    assert await batch(seller, "atomic", sold) == first
+    assert await batch(seller, "atomic", lost) == second
+    some = await seller.post("/v1/charges/batch", {"mode": "atomic", "charges": [*sold, *items("1.00")]})
+    assert (some.status, some.code) == (422, "idempotency_key_reused")
+    assert await seller.balance() == ("4.00", "0.00")
+
+
+async def test_keys_are_shared_with_single_charges_and_outlive_a_restart(database: Database) -> None:
+    async with open_shop(database) as shop:
+        seller = await shop.seller("10.00")
+        single = await seller.sell("1.00", key="shared")
+        charges = [
+            *(item | {"idempotency_key": "shared"} for item in items("1.00", "9.00")),
+            *(item | {"idempotency_key": "new"} for item in items("2.00", "2.00")),
+        ]
+        first = await batch(seller, "independent", charges)
+        results = first["results"]
+        assert [each["code"] for each in results] == [None, "idempotency_key_reused", None, None]
+        assert results[0]["id"] == single.json["id"]
+        assert results[2]["id"] == results[3]["id"]
+        assert await seller.balance() == ("7.00", "0.00")
+    async with open_shop(database) as again:
+        known = again.known(seller)
+        assert await batch(known, "independent", charges) == first
+        assert (await known.sell("2.00", key="new")).json["id"] == results[2]["id"]
+        assert await known.balance() == ("7.00", "0.00")
+
+
+@pytest.mark.parametrize("mode", ["independent", "atomic"])
+async def test_ten_thousand_charges_and_others_are_served_meanwhile(shop: Shop, mode: str) -> None:
+    seller, other = await shop.seller("1000.00"), await shop.seller("1000.00")
+    charges = [item | {"idempotency_key": f"{n}"} for n, item in enumerate(items(*["0.01"] * 10_000))]
+    running = asyncio.ensure_future(batch(seller, mode, charges))
+    served = 0
+    while not running.done():
+        assert (await other.sell("0.01")).status == 201
+        served += 1
+    answer = await running
+    assert (answer["completed"], answer["failed"], answer["balance"]["available"]) == (10_000, 0, "900.00")
+    assert len({each["id"] for each in answer["results"]}) == 10_000
+    assert served > 1
+    assert await batch(seller, mode, charges) == answer
+
+
+async def test_what_is_malformed_refuses_the_whole_and_names_each_item(shop: Shop) -> None:
+    seller = await shop.seller("10.00")
+    charges = [*items("1.00", "0"), {"phone_number": "nonsense", "amount": "x"}]
+    refused = await seller.post("/v1/charges/batch", {"mode": "independent", "charges": charges})
+    assert (refused.status, refused.code) == (422, "validation_failed")
+    assert [error["field"] for error in refused.json["errors"]] == [
+        "charges.1.amount",
+        "charges.2.phone_number",
+        "charges.2.amount",
+    ]
+    assert await seller.balance() == ("10.00", "0.00")
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"mode": "independent", "charges": []}, "charges"),
+        ({"mode": "independent", "charges": items(*["1.00"] * 10_001)}, "charges"),
+        ({"mode": "sometimes", "charges": items("1.00")}, "mode"),
+        ({"charges": items("1.00")}, "mode"),
+        ({"mode": "atomic", "charges": items("1.00", idempotency_key="")}, "charges.0.idempotency_key"),
+        ({"mode": "atomic", "charges": items("1.00", idempotency_key="ü")}, "charges.0.idempotency_key"),
+        ({"mode": "atomic", "charges": items("1.00", idempotency_key="x" * 256)}, "charges.0.idempotency_key"),
+    ],
+)
+async def test_the_shape_of_a_batch_is_held_to(shop: Shop, body: Any, field: str) -> None:
+    seller = await shop.seller("10.00")
+    refused = await seller.post("/v1/charges/batch", body)
+    assert (refused.status, refused.code) == (422, "validation_failed")
+    assert field in [error["field"] for error in refused.json["errors"]]
+
+
+async def test_a_batch_takes_no_key_of_its_own(shop: Shop) -> None:
+    seller = await shop.seller("10.00")
+    refused = await seller.post("/v1/charges/batch", {"mode": "atomic", "charges": items("1.00")}, key="key")
+    assert (refused.status, refused.code) == (422, "validation_failed")
+
+
+async def test_a_suspended_seller_repeats_but_sells_nothing_new(shop: Shop) -> None:
+    seller = await shop.seller("10.00")
+    sold = [item | {"idempotency_key": f"k{n}"} for n, item in enumerate(items("1.00", "2.00"))]
+    first = await batch(seller, "atomic", sold)
+    await shop.admin.done("PATCH", f"/v1/sellers/{seller.id}", {"status": "suspended"})
+    assert await batch(seller, "atomic", sold) == first
+    assert await batch(seller, "independent", sold) == first
+    refused = await seller.post("/v1/charges/batch", {"mode": "atomic", "charges": items("1.00")})
+    assert (refused.status, refused.code) == (403, "seller_suspended")
+    each = await batch(seller, "independent", items("1.00"))
+    assert each["results"] == [{"index": 0, "status": "failed", "id": None, "code": "seller_suspended"}]
