@@ -28,7 +28,8 @@ def main() -> int:
     options = _options()
     _allow_many_connections()
     folder = Path(tempfile.mkdtemp(prefix="charge-shop-scenario-"))
-    console = Console()
+    # Tables in a log are not cut to the width of a terminal that is not there.
+    console = Console(width=None if sys.stdout.isatty() else 120)
     status = 2
     try:
         status = uvloop.run(_run(options, folder, console))

@@ -70,12 +70,12 @@ class Performance:
     async def _play(self, play: plan.Play, title: str, chance: random.Random, kill_count: int) -> None:
         total = len(play.currencies) + len(play.before)
         self._task = self._progress.add_task(f"{play.title}: sellers and credit", total=total, counts="")
-        first = len(self.history.events)
         scenario = Scenario(self.client, self.admin, title, on_step=self._advance)
         await scenario.prepare(play)
         self.sellers += scenario.sellers
 
         self._task = self._progress.add_task(play.title, total=len(play.steps), counts="")
+        first = len(self.history.events)
         begin = time.monotonic()
         if self._service is None or not kill_count:
             await scenario.perform(play)
@@ -86,6 +86,7 @@ class Performance:
                 both.create_task(kills.run())
                 both.create_task(scenario.perform(play))
         seconds = time.monotonic() - begin
+        await scenario.settle()
         self.parts.append(Part(play.title, self.history.events[first:], seconds))
 
     def _advance(self, kills: Kills | None = None) -> None:

@@ -68,23 +68,28 @@ def missing(parts: Sequence[Part], *, was_killed: bool) -> list[str]:
 
 def _answers(parts: Sequence[Part]) -> Table:
     table = Table(title="What was asked", title_justify="left")
-    for name in ("play", "requests", *Outcome, "replayed", "per second", "p50 ms", "p99 ms"):
-        table.add_column(name, justify="left" if name == "play" else "right")
+    table.add_column("")
     for part in parts:
-        outcomes = Counter(event.outcome for event in part.events)
-        answered = [event for event in part.events if event.status is not None]
-        took_ms = sorted((event.answered_ns - event.sent_ns) / 1e6 for event in answered)
-        percentiles = quantiles(took_ms, n=100) if len(took_ms) > 1 else [0.0] * 99
-        table.add_row(
-            part.title,
-            f"{len(part.events):,}",
-            *(f"{outcomes[outcome]:,}" for outcome in Outcome),
-            f"{sum(event.is_replay for event in part.events):,}",
-            f"{len(answered) / max(part.seconds, 1e-9):,.0f}",
-            f"{percentiles[49]:.1f}",
-            f"{percentiles[98]:.1f}",
-        )
+        table.add_column(part.title, justify="right")
+    columns = [_figures(part) for part in parts]
+    for name in columns[0]:
+        table.add_row(name, *(column[name] for column in columns))
     return table
+
+
+def _figures(part: Part) -> dict[str, str]:
+    outcomes = Counter(event.outcome for event in part.events)
+    answered = [event for event in part.events if event.status is not None]
+    took_ms = sorted((event.answered_ns - event.sent_ns) / 1e6 for event in answered)
+    percentiles = quantiles(took_ms, n=100) if len(took_ms) > 1 else [0.0] * 99
+    return {
+        "requests": f"{len(part.events):,}",
+        **{outcome.value: f"{outcomes[outcome]:,}" for outcome in Outcome},
+        "replayed": f"{sum(event.is_replay for event in part.events):,}",
+        "answers per second": f"{len(answered) / max(part.seconds, 1e-9):,.0f}",
+        "p50": f"{percentiles[49]:,.1f} ms",
+        "p99": f"{percentiles[98]:,.1f} ms",
+    }
 
 
 def _kinds(events: list[Event]) -> Table:

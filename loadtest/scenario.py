@@ -83,8 +83,11 @@ class Scenario:
         await self._perform_all(play.before, at_once=32)
 
     async def perform(self, play: Play) -> None:
-        """All steps, begun in order, `play.at_once` in flight; then waits until no short hold is left."""
+        """All steps, begun in order, `play.at_once` in flight."""
         await self._perform_all(play.steps, play.at_once)
+
+    async def settle(self) -> None:
+        """Waits until no short hold is left, so that nothing happens any more by itself."""
         await asyncio.sleep(max(self._settled_at - time.monotonic(), 0))
 
     async def _perform_all(self, steps: Iterable[Step], at_once: int) -> None:

@@ -10,6 +10,19 @@ BIGGEST: Final = 2**63 - 1
 """Beyond every seq, position and time."""
 ACQUIRE_TIMEOUT_S: Final = 10.0
 
+READ_SETTINGS: Final = {
+    "jit": "off",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "plan_cache_mode": "force_generic_plan",
+}
+"""For the `server_settings` of a reader's pool: by index and in order is the one way left to read a page, so its
+plan can be made once, on tables however empty, and stays right."""
+SUMMING_SETTINGS: Final = "SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on"
+"""For what reads everything."""
+
 _AWAY: Final = (
     OSError,
     TimeoutError,
@@ -34,13 +47,14 @@ class CellReader:
         except _AWAY as fault:
             raise JournalUnavailable(f"{type(fault).__name__}: {fault}") from fault
 
-    async def _fetch_in_one_snapshot(self, *statements: str) -> list[list[Any]]:
-        """Every statement sees the journal as the first one did."""
+    async def _fetch_sums(self, *statements: str) -> list[list[Any]]:
+        """For statements that read everything: each sees the journal as the first one did."""
         try:
             async with (
                 self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection,
                 connection.transaction(isolation="repeatable_read", readonly=True),
             ):
+                await connection.execute(SUMMING_SETTINGS)
                 return [await connection.fetch(self._sql(statement)) for statement in statements]
         except _AWAY as fault:
             raise JournalUnavailable(f"{type(fault).__name__}: {fault}") from fault

@@ -14,13 +14,14 @@ from journal.ids import seq_of
 from journal.projections import ChargeStatus
 from journal.reading.cell import BIGGEST
 from journal.reading.records import Key, SubjectRecord
-from journal.reading.subjects import OPENING_COLUMNS, Subjects, id_at, id_before, number_before
+from journal.reading.subjects import ID_MIN, OPENING_COLUMNS, Subjects, id_at, id_before, number_before
 
 _SELECT: Final = f"""
 SELECT {OPENING_COLUMNS}, coalesce(
     (SELECT c.last_seq FROM {{cell}}.charges c WHERE c.seller_id = e.seller_id AND c.seq = e.seq), e.seq) AS last_seq
 FROM {{cell}}.entries e"""
 
+# An index that must not be used is kept out by `+ 0`.
 # $1 seller, $2 first and $3 end (exclusive) of the range of seq, position or id, $4 limit, and the filters:
 # $5 from, $6 to, $7 phone number, $8 reference, $9 idempotency key, $10 status.
 _FILTERS: Final = """e.type IN ('charge', 'hold', 'declined') AND e.at_us >= $5 AND e.at_us < $6
@@ -41,7 +42,8 @@ JOIN {{cell}}.charges r ON e.seller_id = r.seller_id AND e.seq = r.seq
 WHERE (r.seller_id, r.status, r.seq) >= ($1, $10, $2) AND (r.seller_id, r.status, r.seq) < ($1, $10, $3) AND {_FILTERS}
 ORDER BY r.seller_id DESC, r.status DESC, r.seq DESC LIMIT $4"""
 OF_SELLER_BY_KEY: Final = f"""{_SELECT}
-WHERE e.idempotency_key = $9 AND e.seller_id = $1 AND NOT e.by_admin AND e.seq >= $2 AND e.seq < $3 AND {_FILTERS}
+WHERE (e.idempotency_key, e.seller_id) >= ($9, $1) AND (e.idempotency_key, e.seller_id) <= ($9, $1)
+  AND e.idempotency_key IS NOT NULL AND e.seq + 0 >= $2 AND e.seq + 0 < $3 AND {_FILTERS}
 LIMIT $4"""
 _OF_SELLER_BY: Final = f"""{_SELECT}
 WHERE (e.column, e.seller_id, e.seq) >= ($n, $1, $2) AND (e.column, e.seller_id, e.seq) < ($n, $1, $3)
@@ -61,14 +63,16 @@ OF_ALL_WITH_ROW: Final = f"""{_SELECT}
 JOIN {{cell}}.charges r ON e.seller_id = r.seller_id AND e.seq = r.seq
 WHERE $1::uuid IS NULL AND (r.status, r.id) >= ($10, $2) AND (r.status, r.id) < ($10, $3) AND {_FILTERS}
 ORDER BY r.status DESC, r.id DESC LIMIT $4"""
-# Few sellers use one key, but all might; the sum keeps the planner off the index by position.
+# One key may be in use by every seller.
 OF_ALL_BY_KEY: Final = f"""{_SELECT}
-WHERE $1::uuid IS NULL AND e.idempotency_key = $9 AND e.position >= $2 AND e.position < $3 AND {_FILTERS}
+WHERE $1::uuid IS NULL AND e.idempotency_key = $9 AND e.position + 0 >= $2 AND e.position + 0 < $3 AND {_FILTERS}
 ORDER BY e.position + 0 DESC LIMIT $4"""
 # One step of the index for each seller that has the phone number or reference, then the newest of each.
 _OF_ALL_BY: Final = f"""
 WITH RECURSIVE sellers (seller_id) AS (
-    (SELECT e.seller_id FROM {{cell}}.entries e WHERE e.column = $n ORDER BY e.column, e.seller_id LIMIT 1)
+    (SELECT e.seller_id FROM {{cell}}.entries e
+        WHERE (e.column, e.seller_id) > ($n, '{ID_MIN}') AND e.column <= $n AND e.column IS NOT NULL
+        ORDER BY e.column, e.seller_id LIMIT 1)
     UNION ALL
     SELECT (
         SELECT e.seller_id FROM {{cell}}.entries e
@@ -80,10 +84,10 @@ WITH RECURSIVE sellers (seller_id) AS (
         SELECT e.seller_id, e.seq, e.position FROM {{cell}}.entries e
         WHERE $1::uuid IS NULL AND (e.column, e.seller_id, e.seq) >= ($n, s.seller_id, 0)
           AND (e.column, e.seller_id, e.seq) < ($n, s.seller_id, {BIGGEST})
-          AND e.column IS NOT NULL AND e.position >= $2 AND e.position < $3 AND {_FILTERS}
+          AND e.column IS NOT NULL AND e.position + 0 >= $2 AND e.position + 0 < $3 AND {_FILTERS}
         ORDER BY e.column DESC, e.seller_id DESC, e.seq DESC LIMIT $4) f
     WHERE s.seller_id IS NOT NULL ORDER BY f.position DESC LIMIT $4) found
-ON e.seller_id = found.seller_id AND e.seq = found.seq ORDER BY e.position DESC"""
+ON e.seller_id = found.seller_id AND e.seq = found.seq ORDER BY e.position + 0 DESC"""
 OF_ALL_BY_PHONE_NUMBER: Final = _OF_ALL_BY.replace("column", "phone_number").replace("$n", "$7")
 OF_ALL_BY_REFERENCE: Final = _OF_ALL_BY.replace("column", "reference").replace("$n", "$8")
 

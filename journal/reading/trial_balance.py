@@ -44,7 +44,7 @@ _HOUSE: Final = {
 class TrialBalances(CellReader):
     async def trial_balance(self) -> TrialBalance:
         """Of one moment."""
-        now, sums, balances = await self._fetch_in_one_snapshot(NOW, SUMS, LAST_BALANCES)
+        now, sums, balances = await self._fetch_sums(NOW, SUMS, LAST_BALANCES)
         return TrialBalance(
             now[0][0],
             [

@@ -2,7 +2,7 @@
 // request is asked again under the same key, for as long as it takes. So a double click, a lost answer, a restart of
 // the service or a reload of the page never sells twice.
 
-import { useCallback, useRef, useState } from "../vendor/htm-preact-3.1.1.js";
+import { useCallback, useRef, useState } from "./preact.js";
 import { LostAnswer, post, Problem } from "./api.js";
 import { whenAnswering } from "./connection.js";
 

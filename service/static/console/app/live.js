@@ -9,7 +9,7 @@ import { get, LostAnswer, Problem, request } from "./api.js";
 import { whenAnswering } from "./connection.js";
 import { session } from "./session.js";
 import { Store } from "./store.js";
-import { useEffect, useRef } from "../vendor/htm-preact-3.1.1.js";
+import { useEffect, useRef } from "./preact.js";
 
 const BATCH_EVERY_MS = 200;
 const BATCH_MAX = 2000;

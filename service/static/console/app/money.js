@@ -20,6 +20,13 @@ export function sum(texts, decimals) {
   return fromMinor(texts.reduce((total, text) => total + toMinor(text), 0n), decimals);
 }
 
+/** "5" as "5.00": texts of the same decimals compare and add as minor units. */
+export function withDecimals(text, decimals) {
+  const missing = decimals - decimalsOf(text);
+  if (missing <= 0) return text;
+  return (text.includes(".") ? text : `${text}.`) + "0".repeat(missing);
+}
+
 /** Adds two texts of one currency. */
 export const plus = (a, b) => sum([a, b], decimalsOf(a));
 

@@ -1,7 +1,7 @@
 // What a page loads: shown stale while it is loaded again, and loaded again when the service is back, when live
 // entries were missed, or when entries arrive that the page says it is about.
 
-import { useCallback, useEffect, useRef, useState } from "../vendor/htm-preact-3.1.1.js";
+import { useCallback, useEffect, useRef, useState } from "./preact.js";
 import { LostAnswer } from "./api.js";
 import { connection, whenAnswering } from "./connection.js";
 import { gaps, useLive } from "./live.js";

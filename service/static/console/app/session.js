@@ -34,7 +34,7 @@ function kept() {
 function keep(value) {
   try {
     if (value) sessionStorage.setItem(KEPT_AS, JSON.stringify(value));
-    else sessionStorage.clear();
+    else sessionStorage.removeItem(KEPT_AS);
   } catch {
     // Storage is refused: the token lives in memory only.
   }

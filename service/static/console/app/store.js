@@ -1,6 +1,6 @@
 // A value that can be watched: by plain functions, or by components through `useStore`.
 
-import { useEffect, useState } from "../vendor/htm-preact-3.1.1.js";
+import { useEffect, useState } from "./preact.js";
 
 export class Store {
   constructor(value) {

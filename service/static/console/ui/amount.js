@@ -1,6 +1,6 @@
 // Money on the page: in the currency's format, negative amounts said in colour and sign.
 
-import { html } from "./preact.js";
+import { html } from "../app/preact.js";
 import { isNegative, isZero } from "../app/money.js";
 import { money } from "../app/format.js";
 

@@ -1,7 +1,7 @@
 // Charts drawn as SVG: lines or steps over time, with a crosshair for pointer and keyboard, in the theme's colours.
 // Values are plain numbers, good for pixels only; what is written beside them comes from the caller's `format`.
 
-import { html, useEffect, useId, useRef, useState } from "./preact.js";
+import { html, useEffect, useId, useRef, useState } from "../app/preact.js";
 
 const MARGIN = { top: 12, right: 12, bottom: 26, left: 56 };
 

@@ -1,6 +1,6 @@
 // Buttons, fields and what forms are made of. Every field has a label that is seen, and says what is wrong beside itself.
 
-import { h, html, useId, useRef, useState } from "./preact.js";
+import { h, html, useId, useRef, useState } from "../app/preact.js";
 import { Icon } from "./icon.js";
 
 export function Button({ kind = "plain", icon, isBusy = false, children, className = "", ...rest }) {

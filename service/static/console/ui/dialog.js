@@ -1,6 +1,6 @@
 // Dialogs: the browser's own, which keeps focus inside, closes on Escape and gives focus back.
 
-import { html, useEffect, useId, useRef } from "./preact.js";
+import { html, useEffect, useId, useRef } from "../app/preact.js";
 import { IconButton } from "./controls.js";
 
 export function Dialog({ title, onClose, children, size = "" }) {

@@ -1,6 +1,6 @@
 // Icons: decoration beside words, hidden from assistive technology.
 
-import { h } from "../vendor/htm-preact-3.1.1.js";
+import { h } from "../app/preact.js";
 import { icons } from "../vendor/lucide-1.62.0.js";
 
 export function Icon({ name, size = 18, className = "" }) {

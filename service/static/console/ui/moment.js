@@ -1,6 +1,6 @@
 // Times: said as people say them, exact to the second and in UTC when pointed at.
 
-import { html, useEffect, useState } from "./preact.js";
+import { html, useEffect, useState } from "../app/preact.js";
 import { ago, countdown, exactTime, time } from "../app/format.js";
 
 const tick_ms = 1000;

@@ -1,6 +1,6 @@
 // What every page has: its heading, which takes focus on arrival; cards; definition lists; filters.
 
-import { html, useEffect, useRef } from "./preact.js";
+import { html, useEffect, useRef } from "../app/preact.js";
 import { href } from "../app/router.js";
 import { Icon } from "./icon.js";
 

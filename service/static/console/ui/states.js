@@ -1,6 +1,6 @@
 // What stands where data will be, or is not: skeletons, empty states, problems; and badges for what there is.
 
-import { html } from "./preact.js";
+import { html } from "../app/preact.js";
 import { explain } from "../app/problems.js";
 import { Button } from "./controls.js";
 import { Icon } from "./icon.js";

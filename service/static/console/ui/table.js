@@ -1,6 +1,6 @@
 // Tables that become cards on a narrow screen, and lists of the API page by page.
 
-import { html, useEffect, useState } from "./preact.js";
+import { html, useEffect, useState } from "../app/preact.js";
 import { get } from "../app/api.js";
 import { useResource } from "../app/resource.js";
 import { Button } from "./controls.js";

@@ -1,6 +1,6 @@
 // Short news about what was just done, said aloud by screen readers, gone after a while unless pointed at.
 
-import { html } from "./preact.js";
+import { html } from "../app/preact.js";
 import { Store, useStore } from "../app/store.js";
 import { Icon } from "./icon.js";
 

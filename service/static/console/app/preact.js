@@ -1,4 +1,4 @@
-// The one importer of Preact for components, with what the pinned file lacks.
+// The one importer of Preact and htm, with what the pinned file lacks.
 
 import { useState } from "../vendor/htm-preact-3.1.1.js";
 

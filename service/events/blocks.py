@@ -1,0 +1,55 @@
+"""Blocks: entries of one audience, encoded and joined once for everybody in it.
+
+An *audience* is all streams that want the same entries: those of one seller, or those of admins, who want all.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from service.events.bounds import BLOCK_BYTES_MAX
+
+if TYPE_CHECKING:
+    from service.events.stream import Stream
+
+
+class Block:
+    """Consecutive frames, with the positions of the first and the last."""
+
+    __slots__ = ("_frames", "data", "first", "last")
+
+    def __init__(self, frames: list[tuple[int, bytes]]) -> None:
+        self.first: Final = frames[0][0]
+        self.last: Final = frames[-1][0]
+        self.data: Final = b"".join([data for _, data in frames])
+        self._frames = frames
+
+    def after(self, position: int) -> bytes:
+        """What of it lies after a position: for whoever joined between two of its entries."""
+        if self.first > position:
+            return self.data
+        return b"".join([data for at, data in self._frames if at > position])
+
+
+class Audience:
+    """The streams, and what is on its way to them."""
+
+    __slots__ = ("_frames", "streams")
+
+    def __init__(self) -> None:
+        self.streams: set[Stream] = set()
+        self._frames: list[tuple[int, bytes]] = []
+
+    def add(self, position: int, frame: bytes) -> None:
+        self._frames.append((position, frame))
+
+    def blocks(self) -> Iterator[Block]:
+        """What was added, taken out in order, in pieces that are not too large for one write."""
+        frames, self._frames = self._frames, []
+        begin = size = 0
+        for index, (_, data) in enumerate(frames):
+            if size + len(data) > BLOCK_BYTES_MAX and index > begin:
+                yield Block(frames[begin:index])
+                begin, size = index, 0
+            size += len(data)
+        if begin < len(frames):
+            yield Block(frames[begin:])

@@ -1,0 +1,136 @@
+"""The feed: passes on what the committer acknowledges, to every stream that has joined.
+
+    committed -> (who wants it?) -> arrived ... a round: encode -> blocks per audience -> `pass_on` to each stream
+
+`committed` is called by the committer between two flushes, so it only notes what somebody wants. The work is done in
+rounds, by one task, in slices. A round that took long is followed by a pause that is longer in proportion: delivering
+takes at most `SHARE` of the event loop's time, whatever the machine, up to where events would be late by more than
+`PAUSE_MAX_S`. So with little to do an event leaves at once; under load each stream gets several in one write.
+
+What holds:
+    `position` is that of the last entry acknowledged, at any moment;
+    a stream that joined at a position is passed every later entry that it wants, in order, each once, until it
+    leaves or is told to `fall_behind`;
+    nothing here waits for a client.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, TypeAlias, cast
+
+from actors.actor import Envelope
+from journal.committer import Submission
+from journal.entry import Entry
+from service.events.blocks import Audience
+from service.events.bounds import READERS_MAX
+from service.events.frames import frame
+from service.events.stream import Stream
+
+SHARE: Final = 0.05
+PAUSE_MAX_S: Final = 0.25
+SLICE_S: Final = 0.002
+ARRIVED_ENTRIES_MAX: Final = 100_000
+
+_Arrival: TypeAlias = tuple[int, tuple[Entry, ...], str]
+"""The position before the first of the entries, the entries of one seller, their currency."""
+
+
+class Feed:
+    """`run` it as a task."""
+
+    def __init__(self) -> None:
+        self.position = 0
+        self.held_bytes = 0
+        """By all streams together; each keeps its own part."""
+        self.readers: Final = asyncio.Semaphore(READERS_MAX)
+        self._audiences: dict[str | None, Audience] = {}
+        """By seller; None: those who want all entries."""
+        self._arrived: list[_Arrival] = []
+        self._arrived_entries = 0
+        self._something: Final = asyncio.Event()
+
+    # --- told by the committer ---
+
+    def committed(self, before: int, after: int, submissions: Sequence[Submission]) -> None:
+        """The entries of these submissions are durable, at positions `before + 1` to `after`."""
+        is_continued = before == self.position
+        self.position = after
+        audiences = self._audiences
+        if not audiences:
+            return
+        if not is_continued:
+            self._lose_track()
+            return
+        is_all_wanted = None in audiences
+        for submission in submissions:
+            entries = submission.entries
+            if entries:
+                if is_all_wanted or submission.seller_id in audiences:
+                    currency = cast(Envelope, submission).actor.account.currency
+                    self._arrived.append((before, entries, currency))
+                    self._arrived_entries += len(entries)
+                before += len(entries)
+        if self._arrived_entries > ARRIVED_ENTRIES_MAX:
+            self._lose_track()
+        elif self._arrived:
+            self._something.set()
+
+    def _lose_track(self) -> None:
+        """Another run of the committer began where the last one did not end, or rounds do not come about. What
+        nobody was told stands in the journal."""
+        self._arrived, self._arrived_entries = [], 0
+        for audience in list(self._audiences.values()):
+            for stream in list(audience.streams):
+                stream.fall_behind()
+
+    # --- asked by the streams ---
+
+    def join(self, stream: Stream) -> int:
+        """The position after which everything will be passed on."""
+        self._audiences.setdefault(stream.seller_id, Audience()).streams.add(stream)
+        return self.position
+
+    def leave(self, stream: Stream) -> None:
+        audience = self._audiences.get(stream.seller_id)
+        if audience is not None:
+            audience.streams.discard(stream)
+            if not audience.streams:
+                del self._audiences[stream.seller_id]
+
+    # --- rounds ---
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self._something.wait()
+            self._something.clear()
+            took_s = await self._round()
+            await asyncio.sleep(min(took_s * (1 / SHARE - 1), PAUSE_MAX_S))
+
+    async def _round(self) -> float:
+        """How long it kept the event loop."""
+        watch = _Watch()
+        arrived, self._arrived, self._arrived_entries = self._arrived, [], 0
+        audiences: dict[Audience, None] = {}
+        for before, entries, currency in arrived:
+            wanted_by = self._wanted_by(entries[0].seller_id)
+            for audience in wanted_by:
+                audiences[audience] = None
+            for position, entry in enumerate(entries, before + 1):
+                encoded = frame(entry, position, currency)
+                for audience in wanted_by:
+                    audience.add(position, encoded)
+                if watch.is_over:
+                    await watch.pause()
+        for audience in audiences:
+            for block in audience.blocks():
+                for stream in list(audience.streams):
+                    stream.pass_on(block)
+                    if watch.is_over:
+                        await watch.pause()
+        return watch.total_s
+
+    def _wanted_by(self, seller_id: str) -> list[Audience]:
+        """By nobody, when the last stream has left meanwhile."""
+        found = (self._audiences.get(seller_id), self._audiences.get(None))
+        return [audience for audience in found if audience is not None]

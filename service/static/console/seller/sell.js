@@ -1,0 +1,108 @@
+// Selling: the page a counter works with all day. One form, one intent, one key: see seller/sale.js.
+
+import { html, useEffect, useRef, useState } from "../app/preact.js";
+import { get } from "../app/api.js";
+import { useBalance } from "../app/balance.js";
+import { useSale } from "./sale.js";
+import { readAmount } from "../app/money.js";
+import { money } from "../app/format.js";
+import { fieldErrors } from "../app/problems.js";
+import { useResource } from "../app/resource.js";
+import { chargeColumns } from "../pages/charges.js";
+import { ChargeActions, ChargeSummary } from "../pages/charge.js";
+import { Figure } from "../ui/amount.js";
+import { Button, Choice, Field } from "../ui/controls.js";
+import { Card, Page } from "../ui/page.js";
+import { Icon } from "../ui/icon.js";
+import { Empty, Loaded, Notice, Trouble } from "../ui/states.js";
+import { Table } from "../ui/table.js";
+
+const EMPTY = { phone_number: "", amount: "", reference: "", mode: "sell", minutes: "15" };
+const USUAL = ["5", "10", "20", "50"];
+const RECENT = 5;
+const CHARGE_TYPES = new Set(["charge", "declined", "hold", "capture", "void", "expiry", "refund"]);
+
+export function Sell({ who }) {
+  const balance = useBalance();
+  const sale = useSale(who);
+  useEffect(() => sale.receipt && balance?.told(sale.receipt), [sale.receipt]);
+  const recent = useResource((signal) => get("/v1/charges", { limit: RECENT }, { signal }), [], { isAbout: ({ type }) => CHARGE_TYPES.has(type) });
+  const lead = balance && html`<span class="sell-balance"><${Figure} value=${balance.available} currency=${balance.currency} /> <small>available</small></span>`;
+  return html`<${Page} title="Sell" lead=${lead}>
+    <div class="columns">
+      <${SellForm} who=${who} sale=${sale} />
+      <div class="stack">
+        ${sale.receipt
+          ? html`<${Receipt} who=${who} charge=${sale.receipt} />`
+          : html`<${Card} className="receipt-place"><${Empty} icon="receipt" title="The receipt appears here">Every sale is written to the journal before it is shown as done.</${Empty}></${Card}>`}
+      </div>
+    </div>
+    <${Card} title="Latest" aside=${html`<a href="#/charges">All of them</a>`}>
+      <${Loaded} resource=${recent} lines="3">${({ data }) => data.length
+        ? html`<${Table} caption="Latest charges" columns=${chargeColumns(false)} rows=${data} />`
+        : html`<${Empty} icon="smartphone" title="Nothing sold yet">Fill in the form; Enter sells.</${Empty}>`}</${Loaded}>
+    </${Card}>
+  </${Page}>`;
+}
+
+function SellForm({ who, sale }) {
+  const balance = useBalance();
+  const currency = who.seller.currency;
+  const decimals = (who.seller.credit_limit.split(".")[1] || "").length;
+  const [form, setForm] = useState(sale.unfinished ? formOf(sale.unfinished) : EMPTY);
+  const [errors, setErrors] = useState({});
+  const element = useRef();
+  const focusOn = (name) => element.current?.querySelector(`[name=${name}]`)?.focus();
+  const set = (part) => {
+    setForm({ ...form, ...part });
+    sale.clear();
+  };
+  const bind = (name) => ({ name, value: form[name], onInput: (event) => set({ [name]: event.target.value }), readOnly: sale.isBusy });
+
+  const submit = async (event) => {
+    event.preventDefault();
+    const amount = readAmount(form.amount, decimals);
+    const found = {};
+    if (!form.phone_number.trim()) found.phone_number = "Enter the number to top up.";
+    if (amount.error) found.amount = amount.error;
+    setErrors(found);
+    if (Object.keys(found).length) return focusOn(Object.keys(found)[0]);
+    const body = { phone_number: form.phone_number.replace(/[\s().-]/g, ""), amount: amount.text };
+    if (form.reference.trim()) body.reference = form.reference.trim();
+    if (form.mode === "hold") Object.assign(body, { capture: false, expires_in: Number(form.minutes) * 60 });
+    if (!(await sale.sell(body))) return undefined;
+    return focusOn("phone_number");
+  };
+  useEffect(() => {
+    if (sale.receipt) setForm((now) => ({ ...EMPTY, mode: now.mode, minutes: now.minutes }));
+  }, [sale.receipt]);
+  const shown = { ...fieldErrors(sale.fault), ...errors };
+  return html`<${Card} className="sell-card">
+    <form ref=${element} class="stack" onSubmit=${submit} novalidate aria-label="Sell">
+      <${Choice} label="What" isLabelHidden options=${[{ value: "sell", label: "Sell now" }, { value: "hold", label: "Hold first" }]} value=${form.mode} onChange=${(mode) => set({ mode })} />
+      <${Field} label="Phone number" type="tel" inputmode="tel" dir="ltr" placeholder="+1 555 010 0001" ...${bind("phone_number")} error=${shown.phone_number} inputClass="big" />
+      <${Field} label="Amount" inputmode="decimal" dir="ltr" placeholder=${decimals ? `0.${"0".repeat(decimals)}` : "0"} affix=${currency} ...${bind("amount")} error=${shown.amount} inputClass="big" />
+      <div class="usual" role="group" aria-label="Usual amounts">${USUAL.map((amount) => html`<button key=${amount} type="button" class="chip" onClick=${() => (set({ amount }), focusOn("amount"))}>${money(amount, currency)}</button>`)}</div>
+      ${form.mode === "hold" && html`<${Field} label="Give back after" as="select" value=${form.minutes} onChange=${(event) => set({ minutes: event.target.value })}>
+        ${[["5", "5 minutes"], ["15", "15 minutes"], ["60", "1 hour"], ["1440", "1 day"], ["10080", "7 days"]].map(([value, name]) => html`<option key=${value} value=${value}>${name}</option>`)}</${Field}>`}
+      <${Field} label="Reference" isOptional ...${bind("reference")} maxlength="100" dir="auto" error=${shown.reference} />
+      <${Trouble} fault=${sale.fault} context=${{ currency }} />
+      ${sale.isInDoubt && html`<${Notice} kind="warn" icon="clock"><span role="status">No certain answer yet. Asking again with the same key until there is one: it is sold once at most. Do not sell it again elsewhere.</span></${Notice}>`}
+      <${Button} kind="primary wide big" type="submit" icon=${form.mode === "hold" ? "hourglass" : "zap"} isBusy=${sale.isBusy}>${sale.isBusy ? "Selling…" : form.mode === "hold" ? "Hold" : "Sell"}</${Button}>
+      ${balance && balance.available.startsWith("-") && html`<p class="hint">You sell on your credit limit of ${money(balance.credit_limit, currency)}.</p>`}
+    </form>
+  </${Card}>`;
+}
+
+const formOf = ({ body }) => ({
+  ...EMPTY, phone_number: body.phone_number, amount: body.amount, reference: body.reference || "", mode: body.capture === false ? "hold" : "sell",
+});
+
+function Receipt({ who, charge }) {
+  return html`<${Card} className="receipt-card done">
+    <p class="receipt-done" role="status"><${Icon} name="circle-check" size="20" /> ${charge.status === "pending" ? "Held" : "Sold"}</p>
+    <p class="only-print receipt-shop">${who.seller.name}</p>
+    <${ChargeSummary} charge=${charge} />
+    <div class="card-actions"><${ChargeActions} who=${who} charge=${charge} isSmall /><${Button} icon="printer" onClick=${() => window.print()}>Print receipt</${Button}><a class="button" href="#/charges/${charge.id}">Open</a></div>
+  </${Card}>`;
+}

@@ -1,0 +1,93 @@
+// The statement of a period: opening to closing balance, what made the difference by kind, and how the balance went.
+
+import { html } from "../app/preact.js";
+import { get } from "../app/api.js";
+import { useResource } from "../app/resource.js";
+import { place, setQuery } from "../app/router.js";
+import { useStore } from "../app/store.js";
+import { date, money, shortClock, shortDate, exactTime, whole } from "../app/format.js";
+import { isZero } from "../app/money.js";
+import { Amount, Figure } from "../ui/amount.js";
+import { Button } from "../ui/controls.js";
+import { TimeChart } from "../ui/chart.js";
+import { CsvButton } from "../ui/csv_button.js";
+import { Card, Filters, Page, Stat } from "../ui/page.js";
+import { instants, PeriodFields, presets } from "../ui/period.js";
+import { Badge, Empty, Loaded } from "../ui/states.js";
+import { Table } from "../ui/table.js";
+
+const EXACT_MAX = 300;
+const SAMPLES = 48;
+const DAY_MS = 86400000;
+
+export function StatementPage({ who }) {
+  const { query } = useStore(place);
+  const period = query.from || query.to ? query : presets()[1];
+  const asked = instants(period);
+  const resource = useResource(
+    async (signal) => {
+      const statement = await get("/v1/statement", asked, { signal });
+      return { statement, points: await balances(statement, signal) };
+    },
+    [asked.from, asked.to],
+    { isAbout: () => !asked.to || Date.parse(asked.to) > Date.now() },
+  );
+  const isChosen = (preset) => preset.from === period.from && preset.to === period.to;
+  return html`<${Page} title="Statement" actions=${html`<${CsvButton} query=${asked} filename=${`statement-${period.from || "start"}-${period.to || "now"}.csv`} /><${Button} icon="printer" onClick=${() => window.print()}>Print</${Button}>`}>
+    <p class="only-print">${who.seller.name}, ${period.from} to ${period.to}</p>
+    <${Filters} label="Period">
+      <div class="chips" role="group" aria-label="Usual periods">${presets().map((preset) => html`<button key=${preset.name} type="button" class="chip" aria-pressed=${isChosen(preset) ? "true" : "false"} onClick=${() => setQuery({ from: preset.from, to: preset.to })}>${preset.name}</button>`)}</div>
+      <${PeriodFields} query=${period} onChange=${(part) => setQuery({ from: period.from, to: period.to, ...part })} />
+    </${Filters}>
+    <${Loaded} resource=${resource} kind="card">${({ statement, points }) => html`<${Statement} statement=${statement} points=${points} />`}</${Loaded}>
+  </${Page}>`;
+}
+
+function Statement({ statement, points }) {
+  const { currency, opening_balance, closing_balance, entries, totals } = statement;
+  const moving = Object.entries(totals).filter(([, total]) => !isZero(total.amount) || total.count);
+  const span = Date.parse(statement.to) - Date.parse(statement.from);
+  const summary = `Available credit from ${date(statement.from)}: ${money(opening_balance, currency)} at the start, ${money(closing_balance, currency)} at the end.`;
+  return html`
+    <div class="stats three">
+      <${Stat} label="Opening balance" note=${exactTime(statement.from)}><${Figure} value=${opening_balance} currency=${currency} /></${Stat}>
+      <${Stat} label="Closing balance" note=${exactTime(statement.to)}><${Figure} value=${closing_balance} currency=${currency} /></${Stat}>
+      <${Stat} label="Entries"><span class="figure">${whole(entries)}</span></${Stat}>
+    </div>
+    <${Card} title="Available credit">
+      <${TimeChart} points=${points} kind="step" height=${260} summary=${summary} isFromZero=${false}
+        from=${Date.parse(statement.from)} to=${Date.parse(statement.to)}
+        formatY=${(value) => money(String(Math.round(value)), currency, { compact: true })} formatX=${span > 2 * DAY_MS ? shortDate : shortClock} />
+    </${Card}>
+    <${Card} title="What made the difference">
+      ${moving.length
+        ? html`<${Table} caption="Totals by kind" keyOf=${([type]) => type} rows=${moving} columns=${[
+            { name: "Kind", isMain: true, cell: ([type]) => html`<${Badge} name=${type} />` },
+            { name: "Entries", isEnd: true, cell: ([, total]) => html`<span class="number">${whole(total.count)}</span>` },
+            { name: "Effect on available credit", isEnd: true, cell: ([, total]) => html`<${Amount} value=${total.amount} currency=${currency} isSigned />` },
+          ]} />`
+        : html`<${Empty} icon="file-text" title="Nothing happened in this period">Choose a longer one.</${Empty}>`}
+    </${Card}>`;
+}
+
+/** Points of the chart: every entry when there are few; otherwise the balance as of evenly spaced times. */
+async function balances(statement, signal) {
+  const { currency, from, to } = statement;
+  const [start, end] = [Date.parse(from), Math.min(Date.parse(to), Date.now())];
+  const point = (x, text) => ({ x, y: Number(text), label: `${exactTime(x)}: ${money(text, currency)}` });
+  if (end <= start) return [point(Date.parse(from), statement.opening_balance), point(Date.parse(to), statement.opening_balance)];
+  const points = [point(start, statement.opening_balance)];
+  if (statement.entries <= EXACT_MAX) {
+    for (let cursor = null, isMore = true, found = []; isMore; ) {
+      const page = await get("/v1/transactions", { from, to, limit: 100, cursor }, { signal });
+      found = found.concat(page.data);
+      [cursor, isMore] = [page.next_cursor, page.has_more];
+      if (!isMore) points.push(...found.reverse().map((entry) => point(Date.parse(entry.created_at), entry.available_after)));
+    }
+  } else {
+    const times = Array.from({ length: SAMPLES - 1 }, (_, index) => start + ((end - start) * (index + 1)) / SAMPLES);
+    const found = await Promise.all(times.map((time) => get("/v1/balance", { at: new Date(time).toISOString() }, { signal })));
+    points.push(...found.map((balance, index) => point(times[index], balance.available)));
+  }
+  return [...points, point(end, statement.closing_balance)];
+}

@@ -1,0 +1,30 @@
+// Says when the service does not answer, what that means for the person, and when it is back.
+
+import { html, useEffect, useState } from "../app/preact.js";
+import { connection } from "../app/connection.js";
+import { useStore } from "../app/store.js";
+import { Icon } from "./icon.js";
+
+const BACK_SHOWN_MS = 4000;
+const WORDS = {
+  lost: "The service does not answer. Trying again until it does; nothing that was confirmed is lost.",
+  standby: "The service is starting. This page continues by itself.",
+  draining: "The service is restarting. This page continues by itself.",
+  journal_unavailable: "The journal cannot be reached. This page continues by itself as soon as it can.",
+};
+
+export function Banner() {
+  const { state, code, restored } = useStore(connection);
+  const [isBack, setIsBack] = useState(false);
+  useEffect(() => {
+    if (!restored) return undefined;
+    setIsBack(true);
+    const timer = setTimeout(() => setIsBack(false), BACK_SHOWN_MS);
+    return () => clearTimeout(timer);
+  }, [restored]);
+  return html`<div class="banner-place" role="status" aria-live="assertive">
+    ${state !== "ok"
+      ? html`<div class="banner away"><${Icon} name="wifi-off" /><span>${WORDS[code] || WORDS.lost}</span><span class="spinner" aria-hidden="true"></span></div>`
+      : isBack && html`<div class="banner back"><${Icon} name="circle-check" /><span>The service is back, and everything here is up to date.</span></div>`}
+  </div>`;
+}

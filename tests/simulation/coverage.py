@@ -1,0 +1,173 @@
+"""Which lines of the core the seeds have run: a rule or a recovery that no seed reaches is not tested, and fails the run.
+
+`BRANCHES` names the lines by which the ways of recovery are known, to be counted in the report; every other line of the
+modules must have been run as well, but for those in `UNREACHABLE`, each with the reason.
+"""
+
+import inspect
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import CodeType, FrameType, ModuleType
+from typing import Any, Final, TypeAlias
+
+from actors import account, actor, directory, sweeper
+from journal import committer, journal
+
+MODULES: Final = (committer, journal, account, actor, directory, sweeper)
+
+UNREACHABLE: Final[dict[str, str]] = {
+    "raise NotImplementedError": "the interface of a submission",
+    "case _:": "leads to an assertion",
+    "assert_never(command)": "the type checker proves it",
+    "raise AssertionError(type_)": "a type of entry that there is not",
+    # A bug of ours; that there is none is what the simulation is for. Tests of the actor reach these.
+    "except Exception as bug:": "a bug",
+    "self.is_broken = True": "a bug",
+    "self.directory.report_bug(self, bug)": "a bug",
+    "envelope.fail(InternalError())": "a bug",
+    "self._fail_mailbox(InternalError())": "a bug",
+    "self.directory.forget(self)": "a bug, or a load that fails, which is seen by its other lines",
+    'log.error("actor_broken", exc_info=bug, extra={"seller_id": actor.seller_id})': "a bug",
+    'log.error("hold_of_unknown_seller", exc_info=True)': "sellers are never deleted",
+    "except UnknownSeller:": "sellers are never deleted",
+    "return time.clock_gettime(time.CLOCK_BOOTTIME)": "a clock of the machine",
+    "return time.time_ns() // 1000": "a clock of the machine",
+}
+
+BRANCHES: Final[dict[str, tuple[str, str]]] = {
+    # name: (function, a line of it)
+    "outcome unknown, found in the journal": ("Committer._resolve", "self._acknowledge(self._in_flight)"),
+    "outcome unknown, found absent": ("Committer._resolve", 'NotApplied("the journal lost its connection'),
+    "outcome unknown, lease lost meanwhile": ("Committer._resolve", "raise EpochLost"),
+    "outcome unknown, and the waiters told so": ("Committer._fail_doubtful", 'OutcomeUnknown("the journal does not'),
+    "no connection for the flush": ("Committer._resolve", 'NotApplied("the journal is unavailable")'),
+    "queued behind an unknown outcome": ("Committer._resolve", 'NotApplied("the journal became unavailable")'),
+    "tried again until the database answers": ("Committer._persist", "except JournalUnavailable:"),
+    "keys known: a seller's part withdrawn": ("Committer._withdraw", "self._observer.keys_used("),
+    "refused: sent seller by seller": ("Committer._commit_by_seller", "parts: dict"),
+    "refused: one seller fails": ("Committer._fail_seller", "doomed = "),
+    "refused: a fault on the way through the sellers": (
+        "Committer._commit_by_seller",
+        "self._pending.extendleft(reversed(",
+    ),
+    "refused: keys known on the way through the sellers": ("Committer._commit_by_seller", "self._withdraw(known)"),
+    "epoch lost by a flush": ("Committer.run", 'NotApplied("another instance has taken over")'),
+    "the end of leadership with work in flight": ("Committer._give_up", "submission.failed(fault)"),
+    "epoch lost by a renewal": ("Journal._renew", "committer.stop()"),
+    "withdrawn commands decided again": ("Actor.decide_again", "again.append(envelope)"),
+    "an actor dropped while it was busy": ("Actor.drop", "self.task.cancel()"),
+    "a load that failed": ("Actor._load_account", "self._fail_mailbox(fault)"),
+    "a seller opened on first use": ("Actor._load_account", "opening.command = Open(currency)"),
+    "a key that only the journal knew": ("Actor._load_key", "assert recorded is not None"),
+    "a subject that only the journal knew": ("Actor._load_subject", "if isinstance(command, DecideCredit):"),
+    "a subject read behind what is not durable yet": ("Actor._load_subject", "await self._durable()"),
+    "an answer that waits for what is ahead of it": ("Actor._show_in_order", "envelope.verdict = verdict"),
+    "a duplicate that waits for the first": ("Actor._repeat", "used_by.waiting.append(envelope)"),
+    "an answer from memory refused for want of a lease": ("Actor.show", "envelope.fail(fault)"),
+    "a hold given back": ("Actor._expire", "self._write(self._unasked()"),
+    "an actor passivated": ("Directory._passivate_one", "del self._actors[idle.seller_id]"),
+    "no actor can go": ("Directory._passivate_one", "raise Overloaded"),
+    "a sweep put off": ("sweep_forever", 'log.info("sweep_postponed"'),
+}
+
+Place: TypeAlias = tuple[str, int]
+"""File and line."""
+
+
+def _codes(module: ModuleType) -> Iterator[CodeType]:
+    """Of all functions of the module, nested ones included, and of nothing that runs at import only."""
+    file = module.__file__
+    pending: list[Any] = list(vars(module).values())
+    while pending:
+        each = pending.pop()
+        if inspect.isclass(each) and each.__module__ == module.__name__:
+            if not getattr(each, "_is_protocol", False):
+                pending.extend(vars(each).values())
+        elif isinstance(each, property):
+            pending.append(each.fget)
+        elif inspect.isfunction(each):
+            pending.append(each.__code__)
+        elif isinstance(each, CodeType) and each.co_filename == file:
+            yield each
+            pending.extend(each.co_consts)
+
+
+CODES: Final = {code.co_qualname: code for module in MODULES for code in _codes(module)}
+_BRANCH_CODES: Final = frozenset(CODES[function] for function, _ in BRANCHES.values())
+
+
+def _lines(code: CodeType) -> set[int]:
+    return {line for _, _, line in code.co_lines() if line is not None and line != code.co_firstlineno}
+
+
+class Coverage:
+    """What the seeds of this process have run. Fast: a function that has been run whole is not traced any more,
+    unless a branch in it is to be counted."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[Place] = Counter()
+        """Of the functions with a named branch: how often each line was run."""
+        self._missing = {code: _lines(code) for code in CODES.values()}
+
+    @contextmanager
+    def traced(self) -> Iterator[None]:
+        missing, counts = self._missing, self.counts
+
+        def on_line(frame: FrameType, event: str, _: object) -> Callable[..., Any]:
+            if event == "line":
+                code = frame.f_code
+                lines = missing.get(code)
+                if lines is not None:
+                    lines.discard(frame.f_lineno)
+                    if not lines:
+                        del missing[code]
+                if code in _BRANCH_CODES:
+                    counts[code.co_filename, frame.f_lineno] += 1
+            return on_line
+
+        def on_call(frame: FrameType, event: str, _: object) -> Callable[..., Any] | None:
+            code = frame.f_code
+            return on_line if code in _BRANCH_CODES or code in missing else None
+
+        before = sys.gettrace()
+        sys.settrace(on_call)
+        try:
+            yield
+        finally:
+            sys.settrace(before)
+
+    def missing(self) -> set[Place]:
+        """Every line that should have been run and was not."""
+        return {
+            (code.co_filename, line)
+            for code, lines in self._missing.items()
+            for line in lines
+            if _text(code, line) not in UNREACHABLE
+        }
+
+
+def describe(place: Place) -> str:
+    file, line = place
+    (code,) = [code for code in CODES.values() if code.co_filename == file and line in _lines(code)]
+    return f"{Path(file).name}:{line} in {code.co_qualname}: {_text(code, line)}"
+
+
+def branch_counts(counts: Counter[Place]) -> dict[str, int]:
+    """How often each named way of recovery was taken."""
+    found = {}
+    for name, (function, fragment) in BRANCHES.items():
+        code = CODES[function]
+        source, first = inspect.getsourcelines(code)
+        at = [first + index for index, text in enumerate(source) if fragment in text]
+        assert at, f"{function} has no line {fragment!r} any more"
+        found[name] = max(counts[code.co_filename, line] for line in at)
+    return found
+
+
+def _text(code: CodeType, line: int) -> str:
+    source, first = inspect.getsourcelines(code)
+    index = line - first
+    return source[index].strip() if 0 <= index < len(source) else ""

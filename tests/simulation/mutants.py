@@ -1,0 +1,386 @@
+"""Planted bugs, each of which the simulation must find: the proof that it can fail.
+
+Every invariant of the design has at least one. A mutant that survives means a rule that nobody checks, or a state that no seed
+reaches. Some rules are guarded twice, by an assertion of the rules or by a constraint of the database; where
+a mutant says so, the guard is taken away too, so that the checker has to see the damage itself.
+"""
+
+from typing import Final
+
+from msgspec import Struct
+
+from tests.simulation.planting import Patch, patch
+
+_ACCOUNT: Final = "actors.account"
+_ACTOR: Final = "actors.actor:Actor"
+_DIRECTORY: Final = "actors.directory:Directory"
+_COMMITTER: Final = "journal.committer:Committer"
+_JOURNAL: Final = "journal.journal:Journal"
+_SERVER: Final = "tests.simulation.server:Server"
+
+
+class Mutant(Struct, frozen=True):
+    name: str
+    invariant: int
+    """The number in the list "What must always hold" of the design; 0 for what belongs to a hazard."""
+    patches: tuple[Patch, ...]
+
+
+def _mutant(invariant: int, name: str, *patches: Patch) -> Mutant:
+    return Mutant(name, invariant, patches)
+
+
+_ACKNOWLEDGE_EARLY: Final = """
+    from actors.commands import Done
+    position = self._lease.last_position
+    for each in submissions:
+        position += len(each.entries)
+        if each.entries and not each.reply.done():
+            each.reply.set_result(Done(each.entries[-1], position, each.actor.account.currency, each.opening))
+    known = await self._store.flush("""
+
+MUTANTS: Final = (
+    # --- 1: acknowledged means durable ---
+    _mutant(
+        1,
+        "acknowledged before the COMMIT",
+        patch(f"{_COMMITTER}._flush", ("\n    known = await self._store.flush(", _ACKNOWLEDGE_EARLY)),
+    ),
+    _mutant(
+        1,
+        "an unknown outcome is taken for success",
+        patch(f"{_COMMITTER}._resolve", ("if is_present:", "if True:")),
+    ),
+    _mutant(
+        1,
+        "an unknown outcome is taken for failure",
+        patch(f"{_COMMITTER}._resolve", ("if is_present:", "if False:")),
+    ),
+    _mutant(
+        1,
+        "not_applied is said of what nobody knows yet",
+        patch(f"{_COMMITTER}._fail_doubtful", ("OutcomeUnknown(", "NotApplied(")),
+    ),
+    _mutant(
+        1,
+        "refused by a bound after it was decided",
+        patch(
+            f"{_DIRECTORY}.ask",
+            (
+                "actor.take(Envelope(actor, command, reply))",
+                "actor.take(Envelope(actor, command, reply))\n"
+                "    if actor.in_flight > self._bounds.seller_in_flight_max:\n"
+                "        raise RateLimited",
+            ),
+            ("elif actor.in_flight >= self._bounds.seller_in_flight_max:", "elif False:"),
+        ),
+    ),
+    # --- 2: nothing undurable is ever shown ---
+    _mutant(
+        2,
+        "a read does not wait for what is ahead of it",
+        patch(f"{_ACTOR}._step", ("self._show_in_order(envelope, self.account.view())", "self.show(envelope, self.account.view())")),
+    ),
+    _mutant(
+        2,
+        "a refusal does not wait for what is ahead of it",
+        patch(f"{_ACTOR}._step", ("self._show_in_order(envelope, decision)", "self.show(envelope, decision)")),
+    ),
+    _mutant(
+        2,
+        "actors are kept when their state is in doubt",
+        patch(
+            f"{_COMMITTER}._resolve",
+            ("self._observer.in_doubt({each.seller_id for each in (*doubtful, *unsent)})", "pass"),
+        ),
+    ),
+    _mutant(
+        2,
+        "what is queued outlives the batch it was built on",
+        patch(f"{_COMMITTER}._resolve", ("unsent, self._pending = self._pending, deque()", "unsent = deque()")),
+    ),
+    _mutant(
+        2,
+        "an actor with undurable state is passivated",
+        patch(
+            f"{_ACTOR}.is_idle",
+            ("return self.in_flight == 0 and self.undurable == 0 and self.task is None", "return self.task is None"),
+        ),
+    ),
+    _mutant(
+        2,
+        "a closed charge is read before its last entry is durable",
+        patch(f"{_ACTOR}._load_subject", ("if self.undurable:", "if False:")),
+    ),
+    # --- 3: exactly once ---
+    _mutant(
+        3,
+        "a duplicate does not wait for the first",
+        patch(f"{_ACTOR}._step", ("if used_by is not None:", "if used_by is not None and used_by.done is not None:")),
+    ),
+    _mutant(
+        3,
+        "a duplicate is forgotten when the first fails",
+        patch(
+            "actors.actor:Envelope.failed",
+            ("for waiting in self.used_by.waiting:", "for waiting in ():"),
+        ),
+    ),
+    _mutant(
+        3,
+        "the keys of an actor outlive a failed flush",
+        patch(
+            f"{_DIRECTORY}.in_doubt",
+            ("actor.drop(fault)", 'actor.drop(fault); self.__dict__.setdefault("kept", {})[seller_id] = actor.keys'),
+        ),
+        patch(
+            f"{_DIRECTORY}._new_actor",
+            ("actor.start_loading()", 'actor.keys = self.__dict__.get("kept", {}).pop(seller_id, {}); actor.start_loading()'),
+        ),
+    ),
+    _mutant(
+        3,
+        "a declined charge is not journaled",
+        patch(
+            f"{_ACCOUNT}:_charge",
+            (
+                'details["amount"] = format_minor(amount, account.currency)',
+                'return Refusal(RefusalCode.INSUFFICIENT_CREDIT, "too little", available=account.available)',
+            ),
+        ),
+    ),
+    _mutant(
+        3,
+        "a key of one side is found by the other",
+        patch(
+            f"{_ACTOR}._step",
+            ("self.keys.get((caller.by_admin, key))", "self.keys.get((False, key))"),
+            ("self._remember((caller.by_admin, key), envelope)", "self._remember((False, key), envelope)"),
+        ),
+    ),
+    _mutant(
+        3,
+        "a key answers for another body",
+        patch(f"{_ACTOR}._repeat", ("used_by.request_hash != envelope.command.caller.request_hash", "False")),
+    ),
+    _mutant(
+        3,
+        "a key is forgotten while its first is in flight",
+        patch(f"{_ACTOR}._forget_old_keys", ("if self.keys[oldest].done is None:", "if False:")),
+    ),
+    _mutant(
+        3,
+        "a key just loaded is forgotten before its turn",
+        patch(f"{_ACTOR}._forget_old_keys", ("if self.task is not None:", "if False:")),
+    ),
+    _mutant(
+        3,
+        "a refusal does not ask the journal for its key",
+        patch(f"{_ACTOR}._step", ("if key is not None and not is_prepared:", "if False:")),
+    ),
+    _mutant(
+        3,
+        "a replay lacks the entry that opened its charge",
+        patch(f"{_ACTOR}._load_key", ("recorded.opening)", "None)")),
+    ),
+    _mutant(
+        3,
+        "an unknown outcome is sent again",
+        patch(
+            f"{_COMMITTER}._commit",
+            (
+                "except (OutcomeUnknown, JournalUnavailable) as fault:",
+                "except OutcomeUnknown:\n            continue\n        except JournalUnavailable as fault:",
+            ),
+        ),
+    ),
+    _mutant(
+        3,
+        "an unknown outcome is looked up without raising the epoch",
+        patch(
+            f"{_COMMITTER}._resolve",
+            (
+                "await self._persist(lambda: self._store.raise_epoch(self._lease.epoch, self._lease_ttl_s))",
+                "self._lease",
+            ),
+            ("self._lease = raised", "pass"),
+        ),
+    ),
+    _mutant(
+        3,
+        "withdrawn commands are decided on the old account",
+        patch(f"{_ACTOR}.decide_again", ("self.account = Account(self.seller_id)", "pass")),
+        patch(f"{_ACCOUNT}:Account.load", ("assert self.seq == 0", "if self.seq:\n        return")),
+    ),
+    _mutant(
+        3,
+        "what is queued is not withdrawn with the batch",
+        patch(
+            f"{_COMMITTER}._withdraw",
+            ("withdrawn.get(submission.seller_id, still_pending).append(submission)", "still_pending.append(submission)"),
+        ),
+    ),
+    _mutant(
+        3,
+        "duplicates of what is withdrawn are left behind",
+        patch(f"{_ACTOR}.decide_again", ("again.extend(envelope.used_by.waiting)", "pass")),
+    ),
+    # --- 4: double entry, and the rules of an account ---
+    _mutant(
+        4,
+        "the last cent cannot be spent",
+        patch(f"{_ACCOUNT}:_charge", ("amount > account.available", "amount >= account.available")),
+    ),
+    _mutant(
+        4,
+        "one cent too much can be spent (no assertion, no constraint)",
+        patch(f"{_ACCOUNT}:_charge", ("amount > account.available", "amount - 1 > account.available")),
+        patch(f"{_ACCOUNT}:apply", ("assert entry.available_after + entry.credit_limit >= 0", "pass")),
+        patch("journal.memory:MemoryDatabase._check", ("entry.available_after + entry.credit_limit < 0", "False")),
+    ),
+    _mutant(
+        4,
+        "the credit limit is ignored",
+        patch(f"{_ACCOUNT}:_charge", ("account.available + account.credit_limit", "account.available")),
+    ),
+    _mutant(
+        4,
+        "a partial capture loses the rest (no assertion)",
+        patch(f"{_ACCOUNT}:_capture", ("if rest:", "if False:")),
+        patch(f"{_ACCOUNT}:_apply_to_charge", (" and amount == -entry.held_change", "")),
+    ),
+    _mutant(
+        4,
+        "a refund is not bounded (no assertion)",
+        patch(f"{_ACCOUNT}:_refund", ("if left == 0 or amount > left:", "if left == 0:")),
+        patch(f"{_ACCOUNT}:_apply_to_charge", ("assert 0 < refunded <= amount", "pass")),
+    ),
+    _mutant(
+        4,
+        "holds are forgotten when a seller is loaded",
+        patch(f"{_ACCOUNT}:Account.load", ("self.expiries = [", "self.expiries = []\n    [")),
+    ),
+    _mutant(
+        4,
+        "a hold is given back a second too early",
+        patch(f"{_ACCOUNT}:has_due", ("<= max(now_us, account.at_us)", "<= max(now_us, account.at_us) + 1_000_000")),
+    ),
+    _mutant(
+        4,
+        "a suspended seller sells",
+        patch(f"{_ACCOUNT}:_charge", ("if account.is_suspended:", "if False:")),
+    ),
+    _mutant(
+        4,
+        "one admin approves twice",
+        patch(f"{_ACCOUNT}:_decide_credit", ("if any(approval.by == made_by for approval in approvals):", "if False:")),
+    ),
+    _mutant(
+        4,
+        "a large request needs no second admin",
+        patch(f"{_ACCOUNT}:_decide_credit", ("if len(approvals) < 2 and rules.needs_second_admin(", "if False and bool(")),
+    ),
+    _mutant(
+        4,
+        "a seller is used before it is opened",
+        patch(f"{_ACTOR}._load_account", ("self.directory.journal.check_writable()", "pass")),
+    ),
+    # --- 5: one order ---
+    _mutant(
+        5,
+        "positions are not counted again after a withdrawal",
+        patch(
+            f"{_COMMITTER}._withdraw",
+            (
+                "self._in_flight, self._pending = kept, still_pending",
+                "self._in_flight, self._pending = kept, still_pending\n"
+                "    self._lease = Lease(self._lease.epoch, self._lease.last_position + 1)",
+            ),
+        ),
+    ),
+    _mutant(
+        5,
+        "an answer carries the position of another entry",
+        patch(f"{_COMMITTER}._acknowledge", ("position += len(submission.entries)", "position += bool(submission.entries)")),
+    ),
+    _mutant(
+        5,
+        "the clock is not clamped (no assertion)",
+        patch(f"{_ACCOUNT}:_entry", ("at_us=now_us if now_us > at_us else at_us", "at_us=now_us")),
+        patch(f"{_ACCOUNT}:apply", (" and entry.at_us >= account.at_us", "")),
+    ),
+    # --- 6: one writer per cell ---
+    _mutant(
+        6,
+        "the fence is not checked",
+        patch(f"{_SERVER}.check_fence", ("if epoch != self.database.epoch:", "if False:")),
+    ),
+    _mutant(
+        6,
+        "the fence is a SELECT, which locks nothing",
+        patch(f"{_SERVER}._must_wait", ("return self._holder is not None", "return False")),
+    ),
+    _mutant(
+        6,
+        "a takeover does not raise the epoch",
+        patch("journal.memory:MemoryStore.acquire", ("database.epoch += 1", "pass")),
+    ),
+    _mutant(
+        6,
+        "reads go on after the lease has run out",
+        patch(f"{_JOURNAL}.check_readable", ("if self._clock_s() >= self._deadline_s:", "if False:")),
+    ),
+    _mutant(
+        6,
+        "the lease is counted from the answer to its renewal",
+        patch(f"{_JOURNAL}._renew", ("started_s + self._settings.lease_ttl_s", "self._clock_s() + self._settings.lease_ttl_s")),
+    ),
+    _mutant(
+        6,
+        "actors live on when the lease is lost",
+        patch(f"{_JOURNAL}._lead", ("self._observer.in_doubt(None)", "pass")),
+    ),
+    _mutant(
+        6,
+        "a lease that comes during the stop is kept",
+        patch(f"{_JOURNAL}.run", ("if self._stopping.is_set():", "if False:")),
+    ),
+    _mutant(
+        6,
+        "the lease is not given back",
+        patch(f"{_JOURNAL}._release", ("await self._store.release(epoch)", "pass")),
+    ),
+    # --- 7: the trail is immutable ---
+    _mutant(
+        7,
+        "a hash leaves out the reason",
+        patch("journal.chain:preimage", ('"null" if entry.reason is None else json_text(entry.reason)', '"null"')),
+    ),
+    # --- 8: bounds ---
+    _mutant(
+        8,
+        "a batch without a bound",
+        patch(f"{_COMMITTER}._take", ("<= self._settings.batch_entries_max", "<= 10**9")),
+    ),
+    _mutant(
+        8,
+        "actors without a bound",
+        patch(f"{_DIRECTORY}._new_actor", ("if len(self._actors) >= self._bounds.sellers_loaded_max:", "if False:")),
+    ),
+    # --- hazards ---
+    _mutant(
+        0,
+        "one seller's bad value fails the others too",
+        patch(f"{_COMMITTER}._commit_by_seller", ("parts.setdefault(submission.seller_id, [])", 'parts.setdefault("all", [])')),
+    ),
+    _mutant(
+        0,
+        "a client that is gone ends the committer",
+        patch("actors.actor:Envelope.answer", ("if not self.reply.done():", "if True:")),
+    ),
+    _mutant(
+        0,
+        "the sweeper overlooks a seller",
+        patch("actors.sweeper:sweep", ("for seller_id in sellers:", "for seller_id in sellers[1:]:")),
+    ),
+)

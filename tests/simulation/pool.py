@@ -1,0 +1,113 @@
+"""Runs many seeds on all cores, in processes of their own."""
+
+import multiprocessing
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from typing import Final
+
+from msgspec import Struct, field
+
+from tests.simulation.coverage import Coverage, Place
+from tests.simulation.planting import Patch, plant
+from tests.simulation.scenario import Result, simulate
+
+CHUNK: Final = 20
+TRACED_EVERY: Final = 4
+"""Tracing makes a seed three times as slow."""
+
+
+class Chunk(Struct):
+    """What a few seeds came to."""
+
+    seeds: int = 0
+    steps: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    lines: Counter[Place] = field(default_factory=Counter)
+    missing: frozenset[Place] = frozenset()
+    """Lines that this worker has not run so far, in none of its seeds."""
+    failures: list[Result] = field(default_factory=list)
+
+
+class Summary:
+    """All of it so far."""
+
+    def __init__(self) -> None:
+        self.seeds = 0
+        self.steps = 0
+        self.counts: Counter[str] = Counter()
+        self.lines: Counter[Place] = Counter()
+        self.missing: frozenset[Place] | None = None
+        self.failures: list[Result] = []
+        self.started = time.monotonic()
+
+    def add(self, chunk: Chunk) -> None:
+        self.seeds += chunk.seeds
+        self.steps += chunk.steps
+        self.counts.update(chunk.counts)
+        self.lines.update(chunk.lines)
+        self.missing = chunk.missing if self.missing is None else self.missing & chunk.missing
+        self.failures.extend(chunk.failures)
+
+    @property
+    def seeds_per_s(self) -> float:
+        return self.seeds / max(time.monotonic() - self.started, 1e-9)
+
+
+_coverage: Final = Coverage()
+
+
+def run_seeds(start: int, count: int, workers: int) -> Iterator[Chunk]:
+    """Yields as chunks of seeds are done, in any order."""
+    chunks = [range(at, min(at + CHUNK, start + count)) for at in range(start, start + count, CHUNK)]
+    with multiprocessing.get_context("fork").Pool(workers) as pool:
+        yield from pool.imap_unordered(_run_chunk, chunks)
+
+
+def _run_chunk(seeds: range) -> Chunk:
+    chunk = Chunk()
+    _coverage.counts.clear()
+    for seed in seeds:
+        with _coverage.traced() if seed % TRACED_EVERY == 0 else nullcontext():
+            result = simulate(seed)
+        chunk.seeds += 1
+        chunk.steps += result.steps
+        chunk.counts.update(result.counts)
+        if result.violation is not None:
+            chunk.failures.append(result)
+    chunk.lines = Counter(_coverage.counts)
+    chunk.missing = frozenset(_coverage.missing())
+    return chunk
+
+
+class Hunt(Struct, frozen=True):
+    """One planted bug, and the seeds to look for it in."""
+
+    name: str
+    patches: tuple[Patch, ...]
+    seeds: range
+
+
+class Kill(Struct):
+    name: str
+    seeds: int
+    """How many it took, or were tried."""
+    result: Result | None
+    """The seed that showed it; None when the bug survived."""
+
+
+def hunt(hunts: Sequence[Hunt], workers: int) -> Iterator[Kill]:
+    """Each bug in a process of its own."""
+    with multiprocessing.get_context("fork").Pool(workers, maxtasksperchild=1) as pool:
+        yield from pool.imap_unordered(_hunt, hunts, chunksize=1)
+
+
+def _hunt(each: Hunt) -> Kill:
+    for patch in each.patches:
+        plant(patch)
+    for tried, seed in enumerate(each.seeds, 1):
+        result = simulate(seed)
+        if result.violation is not None:
+            return Kill(each.name, tried, result)
+    return Kill(each.name, len(each.seeds), None)
