@@ -61,7 +61,11 @@ BRANCHES: Final[dict[str, tuple[str, str]]] = {
     "an actor dropped while it was busy": ("Actor.drop", "self.task.cancel()"),
     "a load that failed": ("Actor._load_account", "self._fail_mailbox(fault)"),
     "a seller opened on first use": ("Actor._load_account", "opening.command = Open(currency)"),
-    "a key that only the journal knew": ("Actor._load_key", "assert recorded is not None"),
+    "a key that only the journal knew": ("Actor._load_keys", "found = recorded[seq]"),
+    "an atomic batch declined": ("Actor._decide_atomic", "entry = decline("),
+    "an atomic batch sold": ("Actor._decide_atomic", "entry = charge("),
+    "an atomic batch repeated or refused": ("Actor._refuse_atomic", "return (None, known) if is_same"),
+    "a charge of a batch that came before": ("Actor._step_many", "results.append(used_by if"),
     "a subject that only the journal knew": ("Actor._load_subject", "if isinstance(command, DecideCredit):"),
     "a subject read behind what is not durable yet": ("Actor._load_subject", "await self._durable()"),
     "an answer that waits for what is ahead of it": ("Actor._show_in_order", "envelope.verdict = verdict"),
@@ -95,8 +99,9 @@ def _codes(module: ModuleType) -> Iterator[CodeType]:
             pending.extend(each.co_consts)
 
 
-CODES: Final = {code.co_qualname: code for module in MODULES for code in _codes(module)}
-_BRANCH_CODES: Final = frozenset(CODES[function] for function, _ in BRANCHES.values())
+CODES: Final = frozenset(code for module in MODULES for code in _codes(module))
+_BY_NAME: Final = {code.co_qualname: code for code in CODES}
+_BRANCH_CODES: Final = frozenset(_BY_NAME[function] for function, _ in BRANCHES.values())
 
 
 def _lines(code: CodeType) -> set[int]:
@@ -110,7 +115,7 @@ class Coverage:
     def __init__(self) -> None:
         self.counts: Counter[Place] = Counter()
         """Of the functions with a named branch: how often each line was run."""
-        self._missing = {code: _lines(code) for code in CODES.values()}
+        self._missing = {code: _lines(code) for code in CODES}
 
     @contextmanager
     def traced(self) -> Iterator[None]:
@@ -151,7 +156,7 @@ class Coverage:
 
 def describe(place: Place) -> str:
     file, line = place
-    (code,) = [code for code in CODES.values() if code.co_filename == file and line in _lines(code)]
+    (code,) = [code for code in CODES if code.co_filename == file and line in _lines(code)]
     return f"{Path(file).name}:{line} in {code.co_qualname}: {_text(code, line)}"
 
 
@@ -159,7 +164,7 @@ def branch_counts(counts: Counter[Place]) -> dict[str, int]:
     """How often each named way of recovery was taken."""
     found = {}
     for name, (function, fragment) in BRANCHES.items():
-        code = CODES[function]
+        code = _BY_NAME[function]
         source, first = inspect.getsourcelines(code)
         at = [first + index for index, text in enumerate(source) if fragment in text]
         assert at, f"{function} has no line {fragment!r} any more"

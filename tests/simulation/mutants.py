@@ -181,7 +181,7 @@ MUTANTS: Final = (
     _mutant(
         3,
         "a replay lacks the entry that opened its charge",
-        patch(f"{_ACTOR}._load_key", ("recorded.opening)", "None)")),
+        patch(f"{_ACTOR}._load_keys", ("found.opening)", "None)")),
     ),
     _mutant(
         3,

@@ -33,7 +33,7 @@ from tests.simulation.plan import Plan
 CURRENCY: Final = "USD"
 ADMINS: Final = ("admin-a", "admin-b")
 UNKNOWN_SELLER: Final = "0192f0c1-0000-7000-8000-0000000000ff"
-POISON: Final = "\x00 a value that the database does not take"
+POISON: Final = "a value that the database does not take"
 _AMOUNTS: Final = (100, 100, 200, 300, 500, 1_000)
 _KINDS: Final = {
     "charge": 30,
