@@ -72,7 +72,7 @@ async def _run(options: argparse.Namespace, folder: Path, console: Console) -> i
             events = performance.history.events
             findings = check(events, books.journals, books.closing, is_whole_journal=service is not None)
             checks = await _checks(performance, books, service)
-    report.show(console, performance.parts, findings, checks)
+    report.show(console, performance.parts, performance.history.events, findings, checks)
     if service is not None and service.kills:
         slowest_s = max(service.recovery_s)
         console.print(f"killed {service.kills} times, ready again within {slowest_s:.1f} s")
@@ -84,7 +84,9 @@ async def _checks(performance: Performance, books: audit.Books, service: Service
     checks = [
         report.Check("the CSV export says the same", books.csv_faults),
         report.Check("the service's own verification", [] if books.verification == "passed" else [books.verification]),
-        report.Check("the play had everything in it", report.missing(performance.parts, was_killed=was_killed)),
+        report.Check(
+            "the play had everything in it", report.missing(performance.history.events, was_killed=was_killed)
+        ),
     ]
     if service is not None:
         passed, said = await service.verify()

@@ -30,9 +30,12 @@ class Check(Struct, frozen=True):
     faults: list[str]
 
 
-def show(console: Console, parts: Sequence[Part], findings: Findings, checks: Sequence[Check]) -> None:
+def show(
+    console: Console, parts: Sequence[Part], events: Sequence[Event], findings: Findings, checks: Sequence[Check]
+) -> None:
+    """`events`: all of them, what prepared the plays included."""
     console.print(_answers(parts))
-    console.print(_kinds([event for part in parts for event in part.events]))
+    console.print(_kinds(events))
     console.print(_rules(findings, checks))
     for violation in findings.violations[:SHOWN_MAX]:
         console.print(f"[red]{_plain(str(violation))}")
@@ -44,17 +47,16 @@ def show(console: Console, parts: Sequence[Part], findings: Findings, checks: Se
         console.print(f"[red]... and {hidden:,} more")
 
 
-def missing(parts: Sequence[Part], *, was_killed: bool) -> list[str]:
+def missing(events: Sequence[Event], *, was_killed: bool) -> list[str]:
     """What a play should have met and did not: a rule that had nothing to judge proves nothing."""
     seen: set[str] = set()
-    for part in parts:
-        for event in part.events:
-            seen.add(event.outcome)
-            seen.add(event.request.kind)
-            if event.is_replay:
-                seen.add(f"{event.outcome}, replayed")
-            if event.code is not None:
-                seen.add(event.code)
+    for event in events:
+        seen.add(event.outcome)
+        seen.add(event.request.kind)
+        if event.is_replay:
+            seen.add(f"{event.outcome}, replayed")
+        if event.code is not None:
+            seen.add(event.code)
     wanted = [
         *Kind,
         *ACKNOWLEDGED,
@@ -92,7 +94,7 @@ def _figures(part: Part) -> dict[str, str]:
     }
 
 
-def _kinds(events: list[Event]) -> Table:
+def _kinds(events: Sequence[Event]) -> Table:
     table = Table(title="How it was answered", title_justify="left")
     table.add_column("request")
     table.add_column("answers")
