@@ -14,8 +14,8 @@ leave its outcome open. The store's watchdog ends a connection that hangs instea
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct
 
@@ -75,6 +75,11 @@ class Observer(Protocol):
         """Entries of these sellers did not become durable: what was built on them must be dropped. None: of all."""
 
 
+Listener: TypeAlias = Callable[[int, int, Sequence[Submission]], None]
+"""Told what was acknowledged: the position before it, the position of its last entry, and the submissions, in order;
+at the beginning, with none, the position that everything goes on from. Must not raise, nor keep the committer."""
+
+
 class CommitterSettings(Struct, frozen=True):
     batch_entries_max: int = 1_000
     outcome_timeout_s: float = 10.0
@@ -94,6 +99,7 @@ class Committer:
         observer: Observer,
         settings: CommitterSettings,
         on_flush: Callable[[int, float], None],
+        on_commit: Listener,
     ) -> None:
         self._store = store
         self._lease = lease
@@ -101,6 +107,7 @@ class Committer:
         self._observer = observer
         self._settings = settings
         self._on_flush = on_flush
+        self._on_commit = on_commit
         self._pending: deque[Submission] = deque()
         self._in_flight: list[Submission] = []
         self._idle: asyncio.Future[None] | None = None
@@ -134,6 +141,7 @@ class Committer:
     async def run(self) -> None:
         """Flushes until `stop`, or raises `EpochLost`. Not to be cancelled: that would leave a flush unresolved."""
         fault: JournalFault = OutcomeUnknown("the journal was stopped")
+        self._on_commit(self._lease.last_position, self._lease.last_position, ())
         try:
             while not self._is_stopping:
                 if not self._pending:
@@ -194,12 +202,15 @@ class Committer:
         self._on_flush(len(entries), loop.time() - started)
         return known
 
-    def _acknowledge(self, submissions: list[Submission]) -> None:
-        position = self._lease.last_position
+    def _acknowledge(self, submissions: list[Submission], *, is_answered: bool = False) -> None:
+        """`is_answered`: who waited for them has been told before that the outcome is unknown."""
+        before = position = self._lease.last_position
         for submission in submissions:
             position += len(submission.entries)
-            submission.committed(position)
+            if not is_answered:
+                submission.committed(position)
         self._lease = Lease(self._lease.epoch, position)
+        self._on_commit(before, position, submissions)
 
     def _withdraw(self, known: list[KnownKey]) -> None:
         """Takes the sellers with known keys out of the batch and the queue; the others' batch is sent again at once."""
@@ -281,7 +292,7 @@ class Committer:
             give_up.cancel()
         # The batch is one statement: the fate of one entry is the fate of all.
         if is_present:
-            self._acknowledge(self._in_flight)
+            self._acknowledge(doubtful, is_answered=not self._in_flight)
         else:
             for submission in self._in_flight:
                 submission.failed(NotApplied("the journal lost its connection before the command was written"))
