@@ -12,7 +12,10 @@
 
 Every list is newest first and goes on from a key, at a cost that depends neither on how long the journal is nor
 on how far one has gone. So that this holds whatever the planner knows of the tables, conditions are written as
-comparisons of rows, `(a, b, c) < ($1, $2, $3)` with the matching ORDER BY: exactly one index fits each.
+comparisons of rows, `(a, b, c) < ($1, $2, $3)` with the matching ORDER BY: one index fits each, and
+`cell.READ_SETTINGS` leave no other way. `tests/journal/test_reader_costs.py` holds every statement to it.
+
+Adding a statement: 1. a constant beside the others, its parameters named; 2. its question in that test.
 
 Must not write, lock, or ask an actor: what these answer is durable, and may be a moment old.
 """

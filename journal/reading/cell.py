@@ -16,11 +16,13 @@ READ_SETTINGS: Final = {
     "enable_bitmapscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
+    "enable_sort": "off",
+    "enable_incremental_sort": "off",
     "plan_cache_mode": "force_generic_plan",
 }
 """For the `server_settings` of a reader's pool: by index and in order is the one way left to read a page, so its
 plan can be made once, on tables however empty, and stays right."""
-SUMMING_SETTINGS: Final = "SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on"
+SUMMING_SETTINGS: Final = "SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on; SET LOCAL enable_sort = on"
 """For what reads everything."""
 
 _AWAY: Final = (

@@ -16,10 +16,10 @@ from journal.reading.cell import BIGGEST
 from journal.reading.records import Key, SubjectRecord
 from journal.reading.subjects import ID_MIN, OPENING_COLUMNS, Subjects, id_at, id_before, number_before
 
-_SELECT: Final = f"""
+_OPENING: Final = f"""
 SELECT {OPENING_COLUMNS}, coalesce(
-    (SELECT c.last_seq FROM {{cell}}.charges c WHERE c.seller_id = e.seller_id AND c.seq = e.seq), e.seq) AS last_seq
-FROM {{cell}}.entries e"""
+    (SELECT c.last_seq FROM {{cell}}.charges c WHERE c.seller_id = e.seller_id AND c.seq = e.seq), e.seq) AS last_seq"""
+_SELECT: Final = f"{_OPENING} FROM {{cell}}.entries e"
 
 # An index that must not be used is kept out by `+ 0`.
 # $1 seller, $2 first and $3 end (exclusive) of the range of seq, position or id, $4 limit, and the filters:
@@ -79,7 +79,8 @@ WITH RECURSIVE sellers (seller_id) AS (
         WHERE (e.column, e.seller_id) > ($n, s.seller_id) AND e.column <= $n AND e.column IS NOT NULL
         ORDER BY e.column, e.seller_id LIMIT 1)
     FROM sellers s WHERE s.seller_id IS NOT NULL)
-{_SELECT} JOIN (
+{_OPENING}
+FROM (
     SELECT f.seller_id, f.seq FROM sellers s CROSS JOIN LATERAL (
         SELECT e.seller_id, e.seq, e.position FROM {{cell}}.entries e
         WHERE $1::uuid IS NULL AND (e.column, e.seller_id, e.seq) >= ($n, s.seller_id, 0)
@@ -87,7 +88,9 @@ WITH RECURSIVE sellers (seller_id) AS (
           AND e.column IS NOT NULL AND e.position + 0 >= $2 AND e.position + 0 < $3 AND {_FILTERS}
         ORDER BY e.column DESC, e.seller_id DESC, e.seq DESC LIMIT $4) f
     WHERE s.seller_id IS NOT NULL ORDER BY f.position DESC LIMIT $4) found
-ON e.seller_id = found.seller_id AND e.seq = found.seq ORDER BY e.position + 0 DESC"""
+CROSS JOIN LATERAL (
+    SELECT * FROM {{cell}}.entries e WHERE e.seller_id = found.seller_id AND e.seq = found.seq LIMIT 1) e
+ORDER BY e.position DESC"""
 OF_ALL_BY_PHONE_NUMBER: Final = _OF_ALL_BY.replace("column", "phone_number").replace("$n", "$7")
 OF_ALL_BY_REFERENCE: Final = _OF_ALL_BY.replace("column", "reference").replace("$n", "$8")
 

@@ -24,9 +24,11 @@ SELECT e.seq, e.available_after FROM {cell}.entries e WHERE e.seller_id = $1 AND
 # $2 first and $3 end (exclusive) of the seqs, $4 the types other than charge
 RARE_TOTALS: Final = """
 SELECT t.type, s.count, s.amount FROM unnest($4::text[]) AS t (type) CROSS JOIN LATERAL (
-    SELECT count(*) AS count, coalesce(sum(e.amount), 0)::bigint AS amount FROM {cell}.entries e
-    WHERE (e.seller_id, e.type, e.seq) >= ($1, t.type, $2) AND (e.seller_id, e.type, e.seq) < ($1, t.type, $3)
-      AND e.type <> 'charge') s
+    SELECT count(*) AS count, coalesce(sum(e.amount), 0)::bigint AS amount FROM (
+        SELECT e.amount FROM {cell}.entries e
+        WHERE (e.seller_id, e.type, e.seq) >= ($1, t.type, $2) AND (e.seller_id, e.type, e.seq) < ($1, t.type, $3)
+          AND e.type <> 'charge'
+        ORDER BY e.seller_id, e.type, e.seq) e) s
 WHERE s.count > 0"""
 
 RARE_TYPES: Final = tuple(type_ for type_ in EntryType if type_ is not EntryType.CHARGE)
