@@ -17,7 +17,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from journal.committer import Committer, CommitterSettings, Observer, Submission
+from journal.committer import Committer, CommitterSettings, Listener, Observer, Submission
 from journal.store import EpochLost, JournalFault, JournalUnavailable, Lease, Store
 
 
@@ -56,6 +56,7 @@ class Journal:
         *,
         clock_s: Callable[[], float] = boot_time_s,
         on_flush: Callable[[int, float], None] = lambda entries, seconds: None,
+        on_commit: Listener = lambda before, after, submissions: None,
         on_state: Callable[[JournalState], None] = lambda state: None,
     ) -> None:
         self._store = store
@@ -63,6 +64,7 @@ class Journal:
         self._observer = observer
         self._clock_s = clock_s
         self._on_flush = on_flush
+        self._on_commit = on_commit
         self._on_state = on_state
         self._committer: Committer | None = None
         self._deadline_s = 0.0
@@ -148,6 +150,7 @@ class Journal:
             self._observer,
             self._settings.committer,
             self._on_flush,
+            self._on_commit,
         )
         self._committer = committer
         self._set_state(JournalState.LEADING)

@@ -20,6 +20,9 @@ from journal.journal import Journal, JournalSettings, JournalState, boot_time_s
 from journal.postgres import PostgresStore
 from journal.reader import Reader
 from service.database import DatabaseHome, pool_of
+from service.events.bounds import Bounds as EventBounds
+from service.events.feed import Feed
+from service.events.register import Register
 from service.identity.api_keys import ApiKeys, LastUsed
 from service.identity.credentials import Credentials
 from service.identity.database import Database
@@ -111,6 +114,7 @@ class Services:
             ),
             count=self.metrics.decided,
         )
+        self.feed = Feed()
         self.journal = Journal(
             self.store,
             JournalSettings(
@@ -120,10 +124,14 @@ class Services:
             ),
             self.directory,
             on_flush=self.metrics.flushed,
+            on_commit=self.feed.committed,
             on_state=lambda state: log.info("journal_state", extra={"state": state.value}),
         )
         self.directory.attach(self.journal)
         self.reader = Reader(reader_pool)
+        self.event_streams = Register(
+            lambda: self.directory.is_draining or self.journal.state is not JournalState.LEADING, EventBounds()
+        )
         self._watch()
 
     def fail(self) -> None:
@@ -142,6 +150,7 @@ class Services:
         watch("mailbox_depth", "Commands that wait in mailboxes.", self.directory.queued)
         watch("actors_loaded", "Sellers whose account is in memory.", lambda: self.directory.sellers_loaded)
         watch("commands_in_flight", "Commands that are not answered yet.", lambda: self.directory.in_flight)
+        watch("event_streams", "Streams of events that are open.", lambda: self.event_streams.open)
         self.metrics.watch_state("lease_state", "The lease of this cell.", JournalState, lambda: self.journal.state)
 
 
@@ -162,6 +171,8 @@ async def running(settings: Settings, home: DatabaseHome) -> AsyncIterator[Servi
         leading.add_done_callback(lambda _: services.fail())
         background = [
             _watched("credentials", services.credentials.run()),
+            _watched("feed", services.feed.run()),
+            _watched("event_streams", services.event_streams.run()),
             _watched("sweeper", sweep_forever(services.directory)),
             _watched("housekeeping", keep_house(services.tokens, services.last_used)),
         ]

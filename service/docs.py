@@ -60,6 +60,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     """Goes through the seller's actor, and so may be refused when there is too much to do."""
     is_idempotent: bool = False
     """Takes an `Idempotency-Key`."""
+    headers: tuple[Schema, ...] = ()
+    """Parameters in headers that only this operation has."""
     produces: str = "application/json"
 
 
@@ -156,6 +158,7 @@ def _parameters_of(route: Documented, schemas: Mapping[type, Schema]) -> list[Sc
         parameters += query_parameters_of(operation.query)
     if operation.is_idempotent:
         parameters.append(IDEMPOTENCY_KEY)
+    parameters += operation.headers
     parameters.append(REQUEST_ID)
     if operation.request is not None:
         parameters.append(

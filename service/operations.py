@@ -8,6 +8,7 @@ from typing import Final
 
 from service.docs import Operation
 from service.problems import ProblemCode as _P
+from service.swagger_parts import LAST_EVENT_ID
 from service.wire import answers, queries, requests
 
 _of_signing_in = partial(Operation, tag="Signing in")
@@ -251,6 +252,20 @@ SHOW_STATEMENT: Final = _of_journal(
     answers={200: answers.Statement},
     codes=(_P.NOT_FOUND,),
     is_command=True,
+)
+STREAM_EVENTS: Final = _of_journal(
+    summary="Follow the journal as it grows",
+    description="Server-Sent Events: every entry of the seller, of all sellers for an admin, each once and in its "
+    "order. `event` is the type of the entry, `data` its Transaction in one line of JSON, `id` what to send as "
+    "`Last-Event-ID` to go on after it, without loss or repetition, whatever happened meanwhile. Without that header "
+    "the stream begins with what happens from now on. An id is opaque: keep it and send it back (it is a number in "
+    "decimal, the entry's `position`). The first block has an id and no data, so that nothing is lost either when the "
+    "connection breaks before the first event. A comment comes every 15 seconds. The stream ends when its "
+    "credential does, or when the instance stops: then come again, after the `retry` time.",
+    answers={200: None},
+    codes=(_P.VALIDATION_FAILED, _P.RATE_LIMITED, _P.OVERLOADED, _P.DRAINING),
+    headers=(LAST_EVENT_ID,),
+    produces="text/event-stream",
 )
 SHOW_TRIAL_BALANCE: Final = _of_journal(
     summary="Show the trial balance", description="Over all sellers, by currency.", answers={200: answers.TrialBalance}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 from aiohttp import hdrs, web
 from msgspec import Struct
 
+from journal.journal import boot_time_s
 from service import operations
 from service.client_address import client_address_behind
 from service.decode import BODY_SIZE_MAX
@@ -23,6 +24,7 @@ from service.handlers.balance import BalanceHandlers
 from service.handlers.batches import BatchHandlers
 from service.handlers.charges import ChargeHandlers
 from service.handlers.credit_requests import CreditRequestHandlers
+from service.handlers.events import EventHandlers
 from service.handlers.health import HealthHandlers
 from service.handlers.scope import Scope
 from service.handlers.sellers import SellerHandlers
@@ -95,6 +97,9 @@ def routes(services: "Services") -> tuple[Route, ...]:
     charges = ChargeHandlers(directory, reader, scope, settings.default_region)
     batches = BatchHandlers(directory, scope, settings.default_region)
     transactions = TransactionHandlers(reader, scope)
+    events = EventHandlers(
+        services.feed, services.event_streams, directory, reader, services.credentials, boot_time_s
+    )
     statement = StatementHandlers(reader, services.sellers, scope, services.clock_us)
     trial_balance = TrialBalanceHandlers(reader)
     verification = VerificationHandlers(services.verification_runs)
@@ -134,6 +139,7 @@ def routes(services: "Services") -> tuple[Route, ...]:
         Route("GET", "/v1/transactions.csv", transactions.export, Who.ANY, operations.EXPORT_TRANSACTIONS),
         Route("GET", "/v1/transactions/{id}", transactions.get, Who.ANY, operations.SHOW_TRANSACTION),
         Route("GET", "/v1/statement", statement.get, Who.ANY, operations.SHOW_STATEMENT),
+        Route("GET", "/v1/events", events.stream, Who.ANY, operations.STREAM_EVENTS),
         Route("GET", "/v1/trial-balance", trial_balance.get, Who.ADMIN, operations.SHOW_TRIAL_BALANCE),
         Route("POST", "/v1/verification", verification.start, Who.ADMIN, operations.START_VERIFICATION),
         Route("GET", "/v1/verification/{id}", verification.get, Who.ADMIN, operations.SHOW_VERIFICATION),

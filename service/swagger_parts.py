@@ -21,6 +21,15 @@ IDEMPOTENCY_KEY: Final = {
     "first answer again, for ever.",
 }
 
+LAST_EVENT_ID: Final = {
+    "in": "header",
+    "name": "Last-Event-ID",
+    "type": "string",
+    "pattern": "^(0|[1-9][0-9]{0,17})$",
+    "required": False,
+    "description": "The `id` of the last event that was seen; `0`: from the beginning of the journal.",
+}
+
 REQUEST_ID: Final = {
     "in": "header",
     "name": "X-Request-Id",

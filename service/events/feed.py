@@ -16,6 +16,7 @@ What holds:
 
 import asyncio
 from collections.abc import Sequence
+from time import perf_counter
 from typing import Final, TypeAlias, cast
 
 from actors.actor import Envelope
@@ -109,28 +110,52 @@ class Feed:
 
     async def _round(self) -> float:
         """How long it kept the event loop."""
-        watch = _Watch()
+        slices = _Slices()
         arrived, self._arrived, self._arrived_entries = self._arrived, [], 0
         audiences: dict[Audience, None] = {}
         for before, entries, currency in arrived:
             wanted_by = self._wanted_by(entries[0].seller_id)
-            for audience in wanted_by:
-                audiences[audience] = None
+            if not wanted_by:  # The last stream has left meanwhile.
+                continue
+            audiences.update(dict.fromkeys(wanted_by))
             for position, entry in enumerate(entries, before + 1):
                 encoded = frame(entry, position, currency)
                 for audience in wanted_by:
                     audience.add(position, encoded)
-                if watch.is_over:
-                    await watch.pause()
+                if slices.is_over:
+                    await slices.pause()
         for audience in audiences:
             for block in audience.blocks():
                 for stream in list(audience.streams):
                     stream.pass_on(block)
-                    if watch.is_over:
-                        await watch.pause()
-        return watch.total_s
+                    if slices.is_over:
+                        await slices.pause()
+        return slices.total_s
 
     def _wanted_by(self, seller_id: str) -> list[Audience]:
-        """By nobody, when the last stream has left meanwhile."""
         found = (self._audiences.get(seller_id), self._audiences.get(None))
         return [audience for audience in found if audience is not None]
+
+
+class _Slices:
+    """Work in slices, after each of which others have the event loop for a turn."""
+
+    __slots__ = ("_before_s", "_began")
+
+    def __init__(self) -> None:
+        self._before_s = 0.0
+        self._began = perf_counter()
+
+    @property
+    def is_over(self) -> bool:
+        return perf_counter() - self._began > SLICE_S
+
+    @property
+    def total_s(self) -> float:
+        """Without the turns of the others."""
+        return self._before_s + perf_counter() - self._began
+
+    async def pause(self) -> None:
+        self._before_s = self.total_s
+        await asyncio.sleep(0)
+        self._began = perf_counter()

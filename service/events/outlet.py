@@ -16,10 +16,7 @@ from aiohttp.abc import AbstractStreamWriter
 class Outlet:
     """Made once the head of the response has been sent; the end of the body is aiohttp's to write."""
 
-    def __init__(self, request: web.Request, writer: AbstractStreamWriter) -> None:
-        transport = request.transport
-        if transport is None:
-            raise ConnectionResetError("the client has gone")
+    def __init__(self, request: web.Request, transport: asyncio.Transport, writer: AbstractStreamWriter) -> None:
         # Anything that the kernel leaves behind makes it full.
         transport.set_write_buffer_limits(high=0)
         self._transport: Final = transport

@@ -25,9 +25,7 @@ class Permit:
 
     def holds(self) -> bool:
         """Whether it is certainly in force. A plain look-up; False means: `ask`."""
-        return (
-            self._credentials.principal(self._authorization) is not None or self._monotonic() < self._holds_until
-        )
+        return self._credentials.principal(self._authorization) is not None or self._monotonic() < self._holds_until
 
     async def ask(self) -> bool | None:
         """Whether the database has it in force; None when it cannot say now."""
