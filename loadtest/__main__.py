@@ -80,7 +80,7 @@ async def _run(options: argparse.Namespace, folder: Path, console: Console) -> i
 
 
 async def _checks(performance: Performance, books: audit.Books, service: ServiceProcess | None) -> list[report.Check]:
-    was_killed = service is not None and service.kills > 0
+    is_incomplete = report.missing(performance.history.events, was_killed=service is not None and service.kills > 0)
     checks = [
         report.Check("the CSV export says the same", books.csv_faults),
         report.Check("the service's own verification", [] if books.verification == "passed" else [books.verification]),
