@@ -112,6 +112,7 @@ class Committer:
         self._in_flight: list[Submission] = []
         self._idle: asyncio.Future[None] | None = None
         self._is_stopping = False
+        store.on_lost = self._wake
         self.is_recovering = False
         """A flush is unresolved, or the database is away: nothing may be submitted."""
 
@@ -135,6 +136,7 @@ class Committer:
         self._wake()
 
     def _wake(self) -> None:
+        """Lets `run` look around: something was submitted, or the connection is gone, or it is to stop."""
         if self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
 
@@ -144,6 +146,10 @@ class Committer:
         self._on_commit(self._lease.last_position, self._lease.last_position, ())
         try:
             while not self._is_stopping:
+                if not self._store.is_connected:
+                    # Nobody need pay for it with a command that fails.
+                    await self._resolve(JournalUnavailable("the connection to the database was lost"))
+                    continue
                 if not self._pending:
                     self._idle = asyncio.get_running_loop().create_future()
                     await self._idle

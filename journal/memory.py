@@ -95,6 +95,8 @@ class MemoryStore:
         self._database = database
         self._clock_s = clock_s
         self._owner: str | None = None
+        self.is_connected = True
+        self.on_lost: Callable[[], None] = lambda: None
 
     async def acquire(self, owner: str, ttl_s: float, *, is_former_owner_dead: bool) -> Lease | None:
         database = self._database

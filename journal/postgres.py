@@ -7,7 +7,7 @@ does not depend on how full the tables were when it was prepared.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ import asyncpg
 import msgspec
 from msgspec.structs import astuple
 
+from journal.connections import CONNECTION_FAULTS
 from journal.entry import Entry
 from journal.ids import seq_of
 from journal.projections import AccountRow, ChargeRow, CreditRequestRow, Row, unwritten_charge
@@ -158,7 +159,6 @@ FLUSH_SETTINGS: Final = {
     "enable_mergejoin": "off",
     "plan_cache_mode": "force_generic_plan",
 }
-_AWAY: Final = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncio.IncompleteReadError)
 
 
 class PostgresStore:
@@ -176,6 +176,7 @@ class PostgresStore:
         self._flush_entries: Any = None
         self._flush_all: Any = None
         self._was_warned = False
+        self.on_lost: Callable[[], None] = lambda: None
 
     async def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -220,11 +221,20 @@ class PostgresStore:
                 timeout=self._flush_timeout_s,
             )
             connection.add_log_listener(self._heard)
+            connection.add_termination_listener(self._lost)
             self._flush_entries = await connection.prepare(self._sql(FLUSH.replace("{projections}", "")))
             self._flush_all = await connection.prepare(self._sql(FLUSH.replace("{projections}", PROJECTIONS)))
-        except (*_AWAY, asyncpg.PostgresError, TimeoutError) as fault:
+        except CONNECTION_FAULTS as fault:
             raise JournalUnavailable(str(fault)) from fault
         self._connection = connection
+
+    @property
+    def is_connected(self) -> bool:
+        return self._connection is not None and not self._connection.is_closed()
+
+    def _lost(self, connection: Any) -> None:
+        if connection is self._connection:
+            self.on_lost()
 
     def _heard(self, connection: Any, message: Any) -> None:
         """A COMMIT that answers with a warning (a wait for a replica was cut short) is not known to be durable."""
@@ -251,7 +261,7 @@ class PostgresStore:
             raise FlushRefused(f"{type(fault).__name__}: {fault}") from fault
         except asyncpg.DataError as fault:
             raise FlushRefused(str(fault)) from fault  # Could not be encoded: never sent.
-        except _AWAY as fault:
+        except CONNECTION_FAULTS as fault:
             raise OutcomeUnknown(str(fault)) from fault
         finally:
             watchdog.cancel()
@@ -360,7 +370,7 @@ class PostgresStore:
         try:
             async with self._pool.acquire(timeout=self._flush_timeout_s) as connection:
                 yield connection
-        except (*_AWAY, asyncpg.PostgresError, TimeoutError) as fault:
+        except CONNECTION_FAULTS as fault:
             raise JournalUnavailable(f"{type(fault).__name__}: {fault}") from fault
 
     def _sql(self, statement: str) -> str:

@@ -4,7 +4,7 @@ Two implementations keep this promise and pass the same contract tests: `journal
 `journal.memory.MemoryStore`, the model that simulations run on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -79,6 +79,13 @@ class Snapshot(Struct, frozen=True):
 
 class Store(Protocol):
     """All methods may raise `JournalUnavailable`, unless they say more."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a flush can be sent."""
+
+    on_lost: Callable[[], None]
+    """To be called when that ends."""
 
     async def acquire(self, owner: str, ttl_s: float, *, is_former_owner_dead: bool) -> Lease | None:
         """Raises the epoch and takes the lease if it has lapsed (or its owner is known to be dead); else None."""

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from actors.verification import Progress, verify_journal
 from msgspec import Struct
 
 from actors.directory import wall_clock_us
+from actors.verification import Progress, verify_journal
 from journal.ids import is_id
 from journal.migrate import check_version
 from journal.reader import Head, Reader

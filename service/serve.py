@@ -5,6 +5,7 @@ What fails on the way up is one clear line (`CannotStart`): nothing is half star
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -27,25 +28,42 @@ async def serve(settings: Settings, say: Say) -> bool:
     stopping = asyncio.ensure_future(stop_signal())
     bound = listen(settings.host, settings.port)
     try:
-        async with home_for_serving(settings.data_dir, settings.database_url, settings.migration_url, say) as home:
-            applied = await bring_up_to_date(home)
-            if applied:
-                say(f"applied {applied} migrations")
-            async with running(settings, home) as services:
-                first_password = await _first_admin(services)
-                application = application_of(services)
-                server = HttpServer(application, bound, lambda: services.requests_in_flight)
-                await server.start()
-                address = address_of(bound)
-                log.info("serving", extra={"address": address})
-                _welcome(say, address, home, settings, first_password)
-                await _first_of(stopping, services.failed)
-                is_failed = services.failed.done()
-                await _drain(services, server, settings.drain_timeout_s)
-            return not is_failed
+        life = asyncio.ensure_future(_serve(settings, say, bound, stopping))
+        # Until it serves, it can be stopped anywhere: nothing has been promised to anybody.
+        await _first_of(life, stopping)
+        return await life
+    except asyncio.CancelledError:
+        return True
     finally:
         bound.close()
         stopping.cancel()
+
+
+async def _serve(settings: Settings, say: Say, bound: socket.socket, stopping: "asyncio.Future[str]") -> bool:
+    """Cancelled by the signal while it starts; from then on the signal is waited for."""
+    this = asyncio.current_task()
+    assert this is not None
+
+    def cancel(_: object) -> None:
+        this.cancel()
+
+    stopping.add_done_callback(cancel)
+    async with home_for_serving(settings.data_dir, settings.database_url, settings.migration_url, say) as home:
+        applied = await bring_up_to_date(home)
+        if applied:
+            say(f"applied {applied} migrations")
+        async with running(settings, home) as services:
+            first_password = await _first_admin(services)
+            server = HttpServer(application_of(services), bound, lambda: services.requests_in_flight)
+            await server.start()
+            stopping.remove_done_callback(cancel)
+            address = address_of(bound)
+            log.info("serving", extra={"address": address})
+            _welcome(say, address, home, settings, first_password)
+            await _first_of(stopping, services.failed)
+            is_failed = services.failed.done()
+            await _drain(services, server, settings.drain_timeout_s)
+        return not is_failed
 
 
 async def _first_of(*events: "asyncio.Future[Any]") -> None:

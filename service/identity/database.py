@@ -7,25 +7,16 @@ the journal's flushes are, the caller is told that it is not known.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from journal.connections import CONNECTION_FAULTS
 from journal.store import JournalUnavailable, NotApplied, OutcomeUnknown
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
-
-CONNECTION_FAULTS: Final = (
-    OSError,  # TimeoutError is one
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,  # shutting down, starting up, terminated
-    asyncpg.InsufficientResourcesError,
-    asyncpg.ReadOnlySQLTransactionError,  # demoted to a replica
-)
-"""Everything that says "not now" rather than "not this"."""
 
 
 class Database:

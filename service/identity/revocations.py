@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 
 import asyncpg
 
-from service.identity.database import CONNECTION_FAULTS
+from journal.connections import CONNECTION_FAULTS
 from service.identity.instants import Monotonic
 
 CHANNEL: Final = "charge_shop_credentials"

@@ -51,6 +51,8 @@ class FaultyStore:
         """No faults any more."""
         self.is_cut_off = False
         """The network between this instance and the server is gone."""
+        self.is_connected = True
+        self.on_lost: Callable[[], None] = lambda: None
 
     # --- the flush ---
 
