@@ -53,6 +53,7 @@ any                 GET     /v1/transactions
 any                 GET     /v1/transactions.csv
 any                 GET     /v1/transactions/{id}
 any                 GET     /v1/statement
+any                 GET     /v1/events
 admin               GET     /v1/trial-balance
 admin               POST    /v1/verification
 admin               GET     /v1/verification/{id}
@@ -103,6 +104,8 @@ async def test_every_route_lets_in_whom_it_should_and_nobody_else(shop: Shop) ->
     for route in routes(shop.services):
         for kind, caller in known.items():
             path = route.path.replace("{id}", NOBODYS)
+            if path == "/v1/events":
+                path += "?unknown"  # The answer to those who may would never end.
             answer = await caller.ask(route.method, path)
             case = (route.method, route.path, kind, answer)
             if kind in MAY[route.who]:
