@@ -80,13 +80,11 @@ async def _run(options: argparse.Namespace, folder: Path, console: Console) -> i
 
 
 async def _checks(performance: Performance, books: audit.Books, service: ServiceProcess | None) -> list[report.Check]:
-    is_incomplete = report.missing(performance.history.events, was_killed=service is not None and service.kills > 0)
+    not_played = report.missing(performance.history.events, was_killed=service is not None and service.kills > 0)
     checks = [
         report.Check("the CSV export says the same", books.csv_faults),
         report.Check("the service's own verification", [] if books.verification == "passed" else [books.verification]),
-        report.Check(
-            "the play had everything in it", report.missing(performance.history.events, was_killed=was_killed)
-        ),
+        report.Check("the play had everything in it", not_played),
     ]
     if service is not None:
         passed, said = await service.verify()
