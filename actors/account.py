@@ -131,7 +131,7 @@ class Account:
         heapq.heapify(self.expiries)
         assert self.held == sum(hold.row.amount for hold in holds)
 
-    def view(self) -> AccountView:
+    def view(self, seen_at_us: int = 0) -> AccountView:
         return AccountView(
             self.seller_id,
             self.currency,
@@ -141,6 +141,7 @@ class Account:
             self.held,
             self.seq,
             self.at_us,
+            seen_at_us if seen_at_us > self.at_us else self.at_us,
         )
 
 

@@ -281,7 +281,7 @@ class Actor:
             self.directory.count(decision.code)
             self._show_in_order(envelope, decision)
         elif not decision:
-            self._show_in_order(envelope, self.account.view())
+            self._show_in_order(envelope, self.account.view(now_us))
         else:
             if key is not None:
                 self._remember(caller, envelope, len(decision) - 1)

@@ -164,6 +164,9 @@ class AccountView(Struct, frozen=True):
     held: int
     seq: int
     at_us: int
+    """Time of the entry `seq`."""
+    seen_at_us: int = 0
+    """When the actor looked: up to then there was no other entry, and no hold had expired."""
 
 
 class Done(Struct, frozen=True):

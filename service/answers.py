@@ -190,8 +190,8 @@ def transaction(entry: Entry, position: int, currency: str) -> wire.Transaction:
     )
 
 
-def balance(view: AccountView, as_of_us: int) -> wire.Balance:
-    """The present balance: all that happened up to `as_of_us` is counted in."""
+def balance(view: AccountView) -> wire.Balance:
+    """The present balance, as of the moment at which the actor looked, not of the one at which it is answered."""
     currency = view.currency
     return wire.Balance(
         seller_id=view.seller_id,
@@ -200,7 +200,7 @@ def balance(view: AccountView, as_of_us: int) -> wire.Balance:
         held=format_minor(view.held, currency),
         credit_limit=format_minor(view.credit_limit, currency),
         seq=view.seq,
-        as_of=format_time(as_of_us),
+        as_of=format_time(view.seen_at_us),
     )
 
 

@@ -93,13 +93,11 @@ def routes(services: "Services") -> tuple[Route, ...]:
     admins = AdminHandlers(services.users)
     sellers = SellerHandlers(services.sellers, services.users, directory, reader, scope, settings.currency)
     credit_requests = CreditRequestHandlers(directory, reader, scope)
-    balance = BalanceHandlers(reader, scope, services.clock_us)
+    balance = BalanceHandlers(reader, scope)
     charges = ChargeHandlers(directory, reader, scope, settings.default_region)
     batches = BatchHandlers(directory, scope, settings.default_region)
     transactions = TransactionHandlers(reader, scope)
-    events = EventHandlers(
-        services.feed, services.event_streams, directory, reader, services.credentials, boot_time_s
-    )
+    events = EventHandlers(services.feed, services.event_streams, directory, reader, services.credentials, boot_time_s)
     statement = StatementHandlers(reader, services.sellers, scope, services.clock_us)
     trial_balance = TrialBalanceHandlers(reader)
     verification = VerificationHandlers(services.verification_runs)

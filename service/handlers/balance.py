@@ -8,26 +8,23 @@ from journal.times import format_time
 from service import answers, responses
 from service.handlers.scope import Scope
 from service.identity.credentials import Principal
-from service.identity.instants import NowUs
 from service.query import QueryDecoder
 from service.wire import answers as wire
 from service.wire import queries
 
 
 class BalanceHandlers:
-    def __init__(self, reader: Reader, scope: Scope, now_us: NowUs) -> None:
+    def __init__(self, reader: Reader, scope: Scope) -> None:
         self._reader = reader
         self._scope = scope
-        self._now_us = now_us
         self._query = QueryDecoder(queries.Balance)
 
     async def get(self, request: web.Request, principal: Principal) -> web.Response:
         query = self._query.read(request)
         seller_id = await self._scope.one(principal, query.seller_id)
         account = await self._scope.settled(seller_id)
-        now_us = max(self._now_us(), account.at_us)
-        if query.at is None or query.at >= now_us:
-            return responses.answer(answers.balance(account, now_us))
+        if query.at is None or query.at >= account.seen_at_us:
+            return responses.answer(answers.balance(account))
         last = await self._reader.balance_at(seller_id, query.at)
         if last is not None:
             return responses.answer(answers.balance_after(last, account.currency, query.at))

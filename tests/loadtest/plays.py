@@ -192,7 +192,8 @@ class Play:
         row = random.choice(requests).row
         kind = random.choice((Kind.APPROVE, Kind.APPROVE, Kind.REJECT, Kind.CANCEL))
         made_by = seller_id if kind is Kind.CANCEL else ADMIN
-        return self.make(kind, seller_id, currency, target=row.id, amount=row.amount, made_by=made_by)
+        others: dict[str, object] = {"key": None} if random.random() < 0.2 else {}
+        return self.make(kind, seller_id, currency, target=row.id, amount=row.amount, made_by=made_by, **others)
 
 
 FATES = ["answered"] * 14 + ["lost before", "lost after", "unknown before", "unknown after", "not applied"]

@@ -91,7 +91,7 @@ class Shop:
         return (*self.answer(request, done), True)
 
     def balance(self, seller_id: str) -> Any:
-        return answers.balance(self.accounts[seller_id].view(), self.now_us)
+        return answers.balance(self.accounts[seller_id].view(self.now_us))
 
     def charge(self, seller_id: str, charge_id: str) -> Any:
         opening, last = self.charge_entries(seller_id, charge_id)

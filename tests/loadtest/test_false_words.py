@@ -177,7 +177,7 @@ def refuses_a_capture_within_the_hold(play: Play) -> None:
 
 @LIES.told_as(Name.FALSE_REFUSAL)
 def refuses_a_debit_that_is_covered(play: Play) -> None:
-    available = answers.balance(play.shop.accounts[SELLER].view(), 0).available
+    available = answers.balance(play.shop.accounts[SELLER].view()).available
     debit = make(play, Kind.ADJUST, amount=-1, note="why", made_by=ADMIN)
     _refuses(play, debit, ProblemCode.INSUFFICIENT_CREDIT, available=available)
 

@@ -155,7 +155,9 @@ class AnswerRules:
             state.held,
             state.seq,
             state.at_us,
+            view.seen_at_us,
         )
+        self._require(attempt, view.seen_at_us >= state.at_us, "a read from before its last entry")
         self._require(attempt, view == expected, f"a read {view} where the journal has {expected}")
         self._require(attempt, view.seq <= self._durable_seq(attempt), "a read of what was not durable")
         self._require(attempt, view.seq >= attempt.seen_seq, f"a read of {view.seq} after {attempt.seen_seq} was known")
