@@ -1,0 +1,67 @@
+// Admins: who they are, another one, and one less.
+
+import { html, useState } from "../app/preact.js";
+import { patch, post } from "../app/api.js";
+import { useAction } from "../app/commands.js";
+import { explain, fieldErrors } from "../app/problems.js";
+import { Button, Field, PasswordField } from "../ui/controls.js";
+import { Dialog } from "../ui/dialog.js";
+import { Ago } from "../ui/moment.js";
+import { Page } from "../ui/page.js";
+import { Badge, Trouble } from "../ui/states.js";
+import { Pages, usePages } from "../ui/table.js";
+import { toast } from "../ui/toast.js";
+
+export function Admins({ who }) {
+  const pages = usePages("/v1/admins", {});
+  const [isCreating, setIsCreating] = useState(false);
+  const columns = [
+    { name: "Username", isMain: true, cell: ({ id, username }) => html`<b>${username}</b>${id === who.id && html` <small>you</small>`}` },
+    { name: "Status", cell: ({ status }) => html`<${Badge} name=${status} />` },
+    { name: "Since", cell: ({ created_at }) => html`<${Ago} at=${created_at} />` },
+    { name: "Actions", isEnd: true, cell: (admin) => admin.id !== who.id && html`<${Switch} admin=${admin} onDone=${pages.resource.reload} />` },
+  ];
+  return html`<${Page} title="Admins" lead="An admin decides about credit and sees everything. Disabling one ends all its sessions at once."
+    actions=${html`<${Button} kind="primary" icon="plus" onClick=${() => setIsCreating(true)}>New admin</${Button}>`}>
+    <${Pages} pages=${pages} caption="Admins" columns=${columns} />
+    ${isCreating && html`<${Create} onClose=${() => setIsCreating(false)} onDone=${pages.resource.reload} />`}
+  </${Page}>`;
+}
+
+function Switch({ admin, onDone }) {
+  const action = useAction();
+  const isActive = admin.status === "active";
+  const run = async () => {
+    const changed = await action.run(async () => {
+      try {
+        return await patch(`/v1/admins/${admin.id}`, { status: isActive ? "disabled" : "active" });
+      } catch (fault) {
+        toast(explain(fault), "bad");
+        throw fault;
+      }
+    });
+    if (changed) onDone();
+  };
+  return html`<${Button} kind="small" isBusy=${action.isBusy} onClick=${run}>${isActive ? "Disable" : "Enable"}<span class="unseen"> ${admin.username}</span></${Button}>`;
+}
+
+function Create({ onClose, onDone }) {
+  const [form, setForm] = useState({ username: "", password: "" });
+  const action = useAction();
+  const errors = fieldErrors(action.fault);
+  const bind = (name) => ({ value: form[name], error: errors[name], onInput: (event) => setForm({ ...form, [name]: event.target.value }) });
+  const submit = async (event) => {
+    event.preventDefault();
+    const made = await action.run(() => post("/v1/admins", form));
+    if (!made) return;
+    toast(`${made.username} can sign in now.`);
+    onClose();
+    onDone();
+  };
+  return html`<${Dialog} title="New admin" onClose=${onClose}><form class="stack" onSubmit=${submit} novalidate>
+    <${Trouble} fault=${action.fault} />
+    <${Field} label="Username" autocapitalize="none" spellcheck="false" maxlength="100" ...${bind("username")} />
+    <${PasswordField} label="First password" autocomplete="new-password" hint="At least 10 characters." ...${bind("password")} />
+    <div class="dialog-actions"><${Button} onClick=${onClose}>Cancel</${Button}><${Button} kind="primary" type="submit" isBusy=${action.isBusy}>Create</${Button}></div>
+  </form></${Dialog}>`;
+}

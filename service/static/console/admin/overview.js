@@ -1,0 +1,128 @@
+// The whole shop at a glance, live.
+
+import { html, useEffect, useReducer, useRef, useState } from "../app/preact.js";
+import { useLive } from "../app/live.js";
+import { usePendingCount } from "../app/pending.js";
+import { useResource } from "../app/resource.js";
+import { href } from "../app/router.js";
+import { clock, midnight, money, share, shortClock, whole } from "../app/format.js";
+import { isZero } from "../app/money.js";
+import { Amount, Figure } from "../ui/amount.js";
+import { ShareBar, TimeChart } from "../ui/chart.js";
+import { Icon } from "../ui/icon.js";
+import { Ago } from "../ui/moment.js";
+import { Card, Page, Stat } from "../ui/page.js";
+import { SellerLink } from "../ui/seller.js";
+import { Badge, Empty, Loaded, Skeleton, Trouble } from "../ui/states.js";
+import { usePages } from "../ui/table.js";
+import { useHealth } from "./health.js";
+import { usePace } from "./pace.js";
+import { Today } from "./today.js";
+
+const FEED_MAX = 9;
+
+export function Overview() {
+  const today = useRef(new Today());
+  const [, redraw] = useReducer((count) => count + 1, 0);
+  const resource = useResource(async (signal) => {
+    await today.current.load(midnight(), signal);
+    return true;
+  }, []);
+  useLive((entries) => (today.current.tell(entries), redraw()));
+  const pending = usePendingCount();
+  const pace = usePace();
+  const figures = resource.data ? today.current.figures() : null;
+  return html`<${Page} title="Overview">
+    <${Trouble} fault=${resource.fault} retry=${resource.reload} />
+    <div class="stats">
+      <${Money} label="Sold today" icon="zap" figures=${figures} name="sold" note=${(sums) => !isZero(sums.refunded) && html`<${Amount} value=${sums.refunded} currency=${sums.currency} /> refunded`} />
+      <${Stat} label="Charges per second" icon="clock" note="Mean of the last ten seconds"><span class="figure">${pace.perSecond.toFixed(1)}</span></${Stat}>
+      <${Money} label="Credit outstanding" icon="wallet" figures=${figures} name="outstanding" note=${() => "Paid for and not sold yet"} />
+      <${Declined} counts=${figures?.counts} />
+      <${Stat} label="Pending requests" icon="inbox" note=${html`<a href="#/requests">Decide</a>`}><span class="figure">${pending ?? html`<i class="ghost"></i>`}</span></${Stat}>
+      <${Health} />
+    </div>
+    ${today.current.isPartial && html`<p class="hint">Of the first ${whole(today.current.sellers.size)} sellers.</p>`}
+    <div class="columns wide-first">
+      <${Card} title="Charges per second" aside=${html`<small>last two minutes</small>`}><${PaceChart} pace=${pace} /></${Card}>
+      <${Card} title="Outcomes today"><${Outcomes} counts=${figures?.counts} /></${Card}>
+    </div>
+    <div class="columns wide-first">
+      <${Card} title="As it happens" aside=${html`<a href="#/transactions">Transactions</a>`}><${Feed} /></${Card}>
+      <${Card} title="Best sellers today" aside=${html`<a href="#/sellers">Sellers</a>`}><${Best} figures=${figures} /></${Card}>
+    </div>
+  </${Page}>`;
+}
+
+function Money({ label, icon, figures, name, note }) {
+  const [first, ...others] = figures?.currencies ?? [];
+  const more = others.map((sums) => money(sums[name], sums.currency)).join(" · ");
+  const said = first && note(first);
+  return html`<${Stat} label=${label} icon=${icon} note=${first && html`${more || said}`}>
+    ${first ? html`<${Figure} value=${first[name]} currency=${first.currency} />` : figures ? html`<span class="figure">–</span>` : html`<i class="ghost"></i>`}
+  </${Stat}>`;
+}
+
+function Declined({ counts }) {
+  const asked = counts && (counts.charge || 0) + (counts.hold || 0) + (counts.declined || 0);
+  return html`<${Stat} label="Declined share" icon="ban" note=${counts && `${whole(counts.declined || 0)} of ${whole(asked)} today`}>
+    ${counts ? html`<span class="figure">${share(counts.declined || 0, asked)}</span>` : html`<i class="ghost"></i>`}</${Stat}>`;
+}
+
+const READY = { ready: "Ready", standby: "Standby", draining: "Restarting", journal_unavailable: "Unreachable" };
+
+function Health() {
+  const { state, flush_ms, verified_at, drift } = useHealth();
+  const isWell = state === "ready" && !drift;
+  const verdict = verified_at
+    ? html`<a href="#/verification">${drift ? `${drift} sellers differ` : "Verified"} <${Ago} at=${verified_at} /></a>`
+    : html`<a href="#/verification">Not verified since the start</a>`;
+  return html`<${Stat} label="Journal" icon="shield-check" note=${html`${verdict}${flush_ms ? ` · flush ≤ ${flush_ms} ms` : ""}`}>
+    <span class="figure ${state ? (isWell ? "well" : "unwell") : ""}"><${Icon} name=${isWell ? "circle-check" : "triangle-alert"} size="22" /> ${READY[state] || (state ? state : "…")}</span></${Stat}>`;
+}
+
+function PaceChart({ pace }) {
+  const points = pace.points.map(({ second, count }) => ({ x: second * 1000, y: count, label: `${clock(second * 1000)}: ${count} ${count === 1 ? "charge" : "charges"}` }));
+  return html`<${TimeChart} points=${points} kind="bars" height=${220} formatX=${shortClock} formatY=${whole}
+    summary=${`Charges per second in the last two minutes; now ${pace.perSecond.toFixed(1)} per second.`} />`;
+}
+
+function Outcomes({ counts }) {
+  if (!counts) return html`<${Skeleton} lines="4" />`;
+  const count = (type) => counts[type] || 0;
+  const parts = [
+    { name: "Sold at once", value: count("charge"), tone: "tone-1" },
+    { name: "Captured", value: count("capture"), tone: "tone-2" },
+    { name: "Voided or expired", value: count("void") + count("expiry"), tone: "tone-3" },
+    { name: "Refunded", value: count("refund"), tone: "tone-4" },
+    { name: "Declined", value: count("declined"), tone: "tone-5" },
+  ].map((part) => ({ ...part, shown: whole(part.value) }));
+  if (!parts.some(({ value }) => value)) return html`<${Empty} icon="smartphone" title="Nothing sold today yet">The first sale shows here at once.</${Empty}>`;
+  return html`<${ShareBar} parts=${parts} summary=${parts.map(({ name, shown }) => `${name}: ${shown}`).join(", ")} />`;
+}
+
+function Best({ figures }) {
+  if (!figures) return html`<${Skeleton} lines="5" />`;
+  if (!figures.best.length) return html`<${Empty} icon="users" title="No sales today yet" />`;
+  const most = figures.best[0].size;
+  return html`<ol class="ranks">${figures.best.map(({ seller, sold, size }) => html`<li key=${seller.id}>
+    <a href=${href(`/sellers/${seller.id}`)} dir="auto">${seller.name}</a><${Amount} value=${sold} currency=${seller.currency} />
+    <span class="rank-bar" aria-hidden="true"><i style=${{ inlineSize: `${(size / most) * 100}%` }}></i></span></li>`)}</ol>`;
+}
+
+function Feed() {
+  const { resource } = usePages("/v1/transactions", {}, { limit: FEED_MAX });
+  const [live, setLive] = useState([]);
+  useLive((entries) => setLive((now) => [...entries.slice(-FEED_MAX).reverse(), ...now].slice(0, FEED_MAX)));
+  useEffect(() => setLive([]), [resource.data]);
+  return html`<${Loaded} resource=${resource} lines="6">${({ data }) => {
+    const known = new Set(live.map(({ id }) => id));
+    const shown = [...live, ...data.filter(({ id }) => !known.has(id))].slice(0, FEED_MAX);
+    if (!shown.length) return html`<${Empty} icon="list-tree" title="The journal is empty" action=${html`<a class="button primary" href="#/sellers">Create a seller</a>`}>Its first entry comes with the first seller.</${Empty}>`;
+    return html`<ul class="feed">${shown.map((entry) => html`<li key=${entry.id} class=${known.has(entry.id) ? "fresh" : ""}>
+      <a href=${href(`/transactions/${entry.id}`)} aria-label="Entry ${entry.seq}"><${Badge} name=${entry.type} /></a>
+      <span class="feed-who"><${SellerLink} id=${entry.seller_id} /></span>
+      <span class="feed-amount">${entry.debit_account && !isZero(entry.amount) ? html`<${Amount} value=${entry.amount} currency=${entry.currency} isSigned />` : html`<span class="faint">–</span>`}</span>
+      <span class="feed-when"><${Ago} at=${entry.created_at} /></span></li>`)}</ul>`;
+  }}</${Loaded}>`;
+}

@@ -1,0 +1,102 @@
+// The queue of pending requests: a list to move in, and the one that is chosen beside it, with what is needed to decide.
+//
+// Keys while the list has focus: arrows (or J and K) move, A approves, R rejects, N writes a note first.
+
+import { html, useEffect, useRef, useState } from "../app/preact.js";
+import { get } from "../app/api.js";
+import { useResource } from "../app/resource.js";
+import { href } from "../app/router.js";
+import { Amount, Figure } from "../ui/amount.js";
+import { Button, Field } from "../ui/controls.js";
+import { Ago } from "../ui/moment.js";
+import { Card, Facts } from "../ui/page.js";
+import { useSeller } from "../ui/seller.js";
+import { Badge, Notice } from "../ui/states.js";
+
+export function Queue({ waiting, onDecide, hasMore }) {
+  const [chosenId, setChosenId] = useState(null);
+  const [note, setNote] = useState("");
+  const list = useRef();
+  const noteBox = useRef();
+  const at = Math.max(0, waiting.findIndex(({ id }) => id === chosenId));
+  const chosen = waiting[at];
+  const choose = (index) => {
+    setChosenId(waiting[Math.max(0, Math.min(waiting.length - 1, index))].id);
+    setNote("");
+  };
+  useEffect(() => {
+    if (chosen.id !== chosenId) setChosenId(chosen.id);
+    list.current?.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" });
+  }, [chosen.id]);
+
+  const decide = (verb) => {
+    const next = waiting[at + 1] ?? waiting[at - 1];
+    setChosenId(next?.id ?? null);
+    setNote("");
+    void onDecide(chosen, verb, note.trim());
+    list.current?.focus();
+  };
+  const onKey = (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const actions = {
+      ArrowDown: () => choose(at + 1), j: () => choose(at + 1), ArrowUp: () => choose(at - 1), k: () => choose(at - 1),
+      Home: () => choose(0), End: () => choose(waiting.length - 1),
+      a: () => decide("approve"), r: () => decide("reject"), n: () => noteBox.current?.querySelector("textarea").focus(),
+    };
+    const action = !event.repeat || event.key.startsWith("Arrow") || event.key === "j" || event.key === "k" ? actions[event.key] : null;
+    if (!action) return;
+    event.preventDefault();
+    action();
+  };
+  return html`<div class="queue">
+    <div class="queue-list-frame">
+      <ul class="queue-list" role="listbox" tabindex="0" aria-label="Pending requests, oldest first" aria-activedescendant="request-${chosen.id}" ref=${list} onKeyDown=${onKey}>
+        ${waiting.map((request, index) => html`<${QueueItem} key=${request.id} request=${request} isChosen=${index === at} onChoose=${() => choose(index)} />`)}
+      </ul>
+      <p class="keys" aria-hidden="true"><kbd>↑</kbd><kbd>↓</kbd> move <kbd>A</kbd> approve <kbd>R</kbd> reject <kbd>N</kbd> note</p>
+      ${hasMore && html`<p class="hint">The newest hundred are shown; older ones follow.</p>`}
+    </div>
+    <${Chosen} request=${chosen} note=${note} onNote=${setNote} noteBox=${noteBox} onDecide=${decide} />
+  </div>`;
+}
+
+function QueueItem({ request, isChosen, onChoose }) {
+  const seller = useSeller(request.seller_id);
+  return html`<li id="request-${request.id}" role="option" aria-selected=${isChosen ? "true" : "false"} class=${isChosen ? "chosen" : ""} onClick=${onChoose}>
+    <span class="queue-who" dir="auto">${seller?.name ?? "…"}</span><b><${Amount} value=${request.amount} currency=${request.currency} /></b>
+    <small dir="auto">${request.note || "No note"}</small><small class="end"><${Ago} at=${request.created_at} /></small>
+  </li>`;
+}
+
+function Chosen({ request, note, onNote, noteBox, onDecide }) {
+  const { data } = useResource(
+    async (signal) => {
+      const seller_id = request.seller_id;
+      const [seller, before] = await Promise.all([
+        get(`/v1/sellers/${seller_id}`, {}, { signal }),
+        get("/v1/credit-requests", { seller_id, limit: 6 }, { signal }),
+      ]);
+      return { seller, before: before.data.filter(({ id }) => id !== request.id).slice(0, 5) };
+    },
+    [request.id],
+  );
+  const { seller, before = [] } = data ?? {};
+  const { currency } = request;
+  const amount = (value) => seller && html`<${Amount} value=${value} currency=${currency} />`;
+  return html`<${Card} className="chosen-request">
+    <div class="chosen-head"><div><h2 dir="auto">${seller ? html`<a href=${href(`/sellers/${seller.id}`)}>${seller.name}</a>` : html`<i class="ghost"></i>`}</h2><p>asks for</p></div>
+      <p class="chosen-amount"><${Figure} value=${request.amount} currency=${currency} /></p></div>
+    ${request.note && html`<blockquote dir="auto">${request.note}</blockquote>`}
+    ${request.approvals.length > 0 && html`<${Notice}>One admin has approved this already. It needs a second one.</${Notice}>`}
+    ${seller?.status === "suspended" && html`<${Notice} kind="warn" icon="triangle-alert">This seller is suspended.</${Notice}>`}
+    <${Facts} facts=${[
+      ["Available now", seller ? amount(seller.balance.available) : "…"],
+      ["On hold", seller ? amount(seller.balance.held) : "…"],
+      ["Credit limit", seller ? amount(seller.credit_limit) : "…"],
+      ["Asked", html`<${Ago} at=${request.created_at} />`],
+    ]} />
+    <div ref=${noteBox}><${Field} label="Note to the seller" isOptional as="textarea" rows="2" maxlength="500" dir="auto" value=${note} onInput=${(event) => onNote(event.target.value)} /></div>
+    <div class="decide"><${Button} kind="primary big" icon="check" onClick=${() => onDecide("approve")}>Approve</${Button}><${Button} kind="big" icon="x" onClick=${() => onDecide("reject")}>Reject</${Button}></div>
+    ${before.length > 0 && html`<div class="before"><h3>Before</h3><ul>${before.map((one) => html`<li key=${one.id}><${Badge} name=${one.status} /><${Amount} value=${one.amount} currency=${currency} /><small><${Ago} at=${one.created_at} /></small></li>`)}</ul></div>`}
+  </${Card}>`;
+}
