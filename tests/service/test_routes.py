@@ -44,6 +44,7 @@ admin               POST    /v1/credit-requests/{id}/reject
 seller              POST    /v1/credit-requests/{id}/cancel
 any                 GET     /v1/balance
 seller              POST    /v1/charges
+seller              POST    /v1/charges/batch
 any                 GET     /v1/charges
 any                 GET     /v1/charges/{id}
 seller              POST    /v1/charges/{id}/capture
