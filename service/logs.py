@@ -32,7 +32,7 @@ _SECRET_LOOKS: Final = re.compile(
 
 def configure(
     level: Literal["debug", "info", "warning", "error"],
-    line_format: Literal["json", "console"],
+    line_format: Literal["auto", "json", "console"],
     stream: TextIO | None = None,
 ) -> None:
     """Sends everything that this process logs to the stream (standard error by default)."""
@@ -42,7 +42,8 @@ def configure(
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         ExtraAdder(),
     ]
-    if line_format == "json":
+    is_terminal = (stream or sys.stderr).isatty()
+    if line_format == "json" or (line_format == "auto" and not is_terminal):
         rendering: list[Processor] = [
             structlog.processors.format_exc_info,
             redact,
@@ -52,7 +53,7 @@ def configure(
         rendering = [
             structlog.processors.format_exc_info,
             redact,
-            structlog.dev.ConsoleRenderer(colors=(stream or sys.stderr).isatty()),
+            structlog.dev.ConsoleRenderer(colors=is_terminal),
         ]
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(
@@ -62,6 +63,8 @@ def configure(
     root.handlers = [handler]
     root.setLevel(level.upper())
     logging.getLogger("aiohttp.server").addFilter(_without_clients_faults)
+    # Its warnings are whole tracebacks of a database that is away, which the service says in its own words.
+    logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
     logging.raiseExceptions = False
 
 

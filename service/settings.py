@@ -40,7 +40,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Money text."""
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["json", "console"] = "json"
+    log_format: Literal["auto", "json", "console"] = "auto"
     access_log: bool = False
     lease_ttl_s: float = 5.0
     sellers_loaded_max: int = 100_000
@@ -94,7 +94,9 @@ OPTIONS: Final[Mapping[str, Option]] = {
         values.networks, "proxies whose X-Forwarded-For is believed, with commas between", "NETWORKS"
     ),
     "log_level": Option(values.one_of("debug", "info", "warning", "error"), "debug, info, warning or error", "LEVEL"),
-    "log_format": Option(values.one_of("json", "console"), "json or console", "FORMAT"),
+    "log_format": Option(
+        values.one_of("auto", "json", "console"), "json, console, or auto: console on a terminal, else json", "FORMAT"
+    ),
     "access_log": Option(values.flag, "log every request", ""),
     "lease_ttl_s": Option(values.seconds(1, 300), "after this long a standby takes over", "SECONDS"),
     "sellers_loaded_max": Option(values.integer(100, 10_000_000), "accounts kept in memory", "COUNT"),
