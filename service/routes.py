@@ -14,6 +14,7 @@ from msgspec import Struct
 from journal.journal import boot_time_s
 from service import operations
 from service.client_address import client_address_behind
+from service.console import add_console
 from service.decode import BODY_SIZE_MAX
 from service.docs import Documented, Operation, document
 from service.endpoint import Endpoint, Handler, Who, expect
@@ -60,6 +61,7 @@ def application_of(services: "Services") -> web.Application:
             _add(application, endpoint, hdrs.METH_HEAD, route.path, route.handler, route.who)
     documented = [Documented(route.method, route.path, route.who, route.operation) for route in table]
     document(application, documented, version=version("charge-shop"))
+    add_console(application)
     # After everything else: what no route takes.
     for path, allowed in methods.items():
         _add(application, endpoint, hdrs.METH_ANY, path, _refusal(allowed), Who.ANYONE)
