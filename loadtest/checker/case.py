@@ -110,11 +110,11 @@ class Case:
         free: dict[tuple[Any, ...], list[JournalEntry]] = defaultdict(list)
         for entry in reversed(self.entries):
             if entry.seq not in taken and entry.key is None:
-                free[_likeness(entry.type, entry.charge_id, entry.details.get("phone_number"))].append(entry)
+                free[_likeness_of(entry)].append(entry)
         for operation in unanswered:
             request = operation.request
             for type_ in _types_of(request):
-                alike = free.get(_likeness(type_, request.target, request.phone_number), [])
+                alike = free.get((type_, request.target, request.phone_number), [])
                 for entry in reversed(alike):
                     if not self.differences(request, entry):
                         alike.remove(entry)
@@ -189,6 +189,9 @@ def _expires_in_s(hold: JournalEntry) -> float:
     return (micros(hold.details["expires_at"]) - hold.at_us) / 1_000_000
 
 
-def _likeness(type_: str, charge_id: str | None, phone_number: object) -> tuple[Any, ...]:
-    """What entries and requests without a key are brought together by, before every field is compared."""
-    return (type_, None if phone_number else charge_id, phone_number)
+def _likeness_of(entry: JournalEntry) -> tuple[str, str | None, object]:
+    """What entries and requests without a key are brought together by, before every field is compared: type,
+    target and phone number. What opens a charge or a credit request has its own id for a target, so none.
+    """
+    subject = entry.charge_id or entry.credit_request_id
+    return (entry.type, None if subject == entry.id else subject, entry.details.get("phone_number"))
