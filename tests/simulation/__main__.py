@@ -132,7 +132,9 @@ def _mutants(names: list[str], seeds: range, workers: int) -> int:
             if kill.result is None:
                 survivors.append(kill.name)
             what = "SURVIVED" if kill.result is None else str(kill.result.violation)[:110]
-            progress.console.print(f"{kill.name:<52} {kill.seeds:>13}  {what}", markup=False, highlight=False, soft_wrap=True)
+            progress.console.print(
+                f"{kill.name:<52} {kill.seeds:>13}  {what}", markup=False, highlight=False, soft_wrap=True
+            )
     print(f"{len(chosen) - len(survivors)} of {len(chosen)} killed")
     return 1 if survivors or not chosen else 0
 

@@ -2,12 +2,13 @@
 
 Steps order everything: an attempt is asked and answered at a step, an entry is committed at a step. The rules:
 
-* done: exactly this entry is in the journal, was committed before the answer, and says what the command asked for;
+* done: exactly this entry is in the journal, was committed before the answer, and says what the command asked
+  for;
 * every answer to an operation is the same entry, and at most one of them is not a replay;
 * not done, or refused: nothing of it is in the journal, unless another attempt of the same operation wrote it;
 * real time: what is done comes after everything that anybody had been told before it was first asked;
-* a read, and a refusal, is true of the account at some seq that was durable when it was shown, and not older than anything
-  that anybody had been told before it was asked;
+* a read, and a refusal, is true of the account at some seq that was durable when it was shown, and not older
+  than anything that anybody had been told before it was asked;
 * a hold whose time was over when a read was asked is not in it.
 """
 
@@ -17,6 +18,7 @@ from typing import Final
 
 import msgspec
 
+from actors.actor import UnknownSeller
 from actors.commands import (
     AccountView,
     Adjust,
@@ -33,7 +35,6 @@ from actors.commands import (
     Settle,
     Void,
 )
-from actors.actor import UnknownSeller
 from journal.entry import Entry
 from journal.memory import MemoryDatabase
 from journal.store import NotApplied
@@ -157,11 +158,11 @@ class AnswerRules:
             state.at_us,
             view.seen_at_us,
         )
-        self._require(attempt, view.seen_at_us >= state.at_us, "a read from before its last entry")
         self._require(attempt, view == expected, f"a read {view} where the journal has {expected}")
         self._require(attempt, view.seq <= self._durable_seq(attempt), "a read of what was not durable")
         self._require(attempt, view.seq >= attempt.seen_seq, f"a read of {view.seq} after {attempt.seen_seq} was known")
-        self._check_due(attempt, state)
+        self._require(attempt, view.seen_at_us >= state.at_us, "seen before its last entry was made")
+        self._check_due(attempt, state, view.seen_at_us)
         command = attempt.operation.command
         if isinstance(command, ChangeAccount):
             self._require(attempt, command.is_suspended in (None, state.is_suspended), "not suspended as asked")
@@ -169,12 +170,12 @@ class AnswerRules:
         else:
             self._require(attempt, isinstance(command, Settle), "a read for an answer")
 
-    def _check_due(self, attempt: Attempt, state: State) -> None:
+    def _check_due(self, attempt: Attempt, state: State, seen_at_us: int) -> None:
         jumps = self._jumped_back_steps[attempt.instance]
-        if any(attempt.asked_step <= step <= attempt.answered_step for step in jumps):
-            return
+        if not any(attempt.asked_step <= step <= attempt.answered_step for step in jumps):
+            self._require(attempt, seen_at_us >= attempt.asked_clock_us, "seen before it was asked")
         for charge in state.charges.values():
-            is_due = charge.status == "pending" and (charge.expires_at_us or 0) <= attempt.asked_clock_us
+            is_due = charge.status == "pending" and (charge.expires_at_us or 0) <= seen_at_us
             self._require(attempt, not is_due, "a hold is shown as pending after its time")
 
     def _check_refusal(self, attempt: Attempt, refusal: Refusal, entries: list[Entry]) -> None:
@@ -223,7 +224,7 @@ def _faults_of(command: Command, entries: list[Entry]) -> str | None:
             given_back = sum(entry.amount for entry in entries[:-1])
             if types not in (["capture"], ["void", "capture"]) or last.subject_id != command.charge_id:
                 return f"{types} of {last.subject_id}"
-            if command.amount is None and given_back or command.amount not in (None, -last.held_change):
+            if (command.amount is None and given_back) or command.amount not in (None, -last.held_change):
                 return f"captured {-last.held_change}, gave back {given_back}"
         case Void():
             if types != ["void"] or last.subject_id != command.charge_id:
@@ -258,8 +259,9 @@ def _faults_of(command: Command, entries: list[Entry]) -> str | None:
 
 def _is_short(state: State, command: Command, refusal: Refusal, limits: Limits) -> bool:
     # A charge is never refused for lack of credit: it is declined, and the journal keeps that.
-    is_debit = isinstance(command, Adjust) and command.direction == "debit"
-    return is_debit and refusal.available == state.available and command.amount > state.available + state.limit
+    if not isinstance(command, Adjust) or command.direction == "credit":
+        return False
+    return refusal.available == state.available and command.amount > state.available + state.limit
 
 
 def _is_suspended(state: State, command: Command, refusal: Refusal, limits: Limits) -> bool:
@@ -283,11 +285,11 @@ def _is_not_pending(state: State, command: Command, refusal: Refusal, limits: Li
 
 
 def _is_refunded(state: State, command: Command, refusal: Refusal, limits: Limits) -> bool:
-    charge = state.charges.get(command.charge_id) if isinstance(command, Refund) else None
-    if charge is None:
+    if not isinstance(command, Refund) or command.charge_id not in state.charges:
         return False
+    charge = state.charges[command.charge_id]
     left = charge.amount - charge.refunded if charge.status in ("completed", "partially_refunded") else 0
-    return left == 0 or (command.amount or 0) > left  # type: ignore[union-attr]
+    return left == 0 or (command.amount or 0) > left
 
 
 def _is_limit_in_use(state: State, command: Command, refusal: Refusal, limits: Limits) -> bool:

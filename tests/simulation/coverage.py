@@ -1,7 +1,7 @@
-"""Which lines of the core the seeds have run: a rule or a recovery that no seed reaches is not tested, and fails the run.
+"""Which lines of the core the seeds have run: what no seed reaches is not tested, and fails the run.
 
-`BRANCHES` names the lines by which the ways of recovery are known, to be counted in the report; every other line of the
-modules must have been run as well, but for those in `UNREACHABLE`, each with the reason.
+`BRANCHES` names the lines by which the ways of recovery are known, to be counted in the report; every other
+line of the modules must have been run as well, but for those in `UNREACHABLE`, each with the reason.
 """
 
 import inspect
@@ -39,7 +39,7 @@ UNREACHABLE: Final[dict[str, str]] = {
 
 BRANCHES: Final[dict[str, tuple[str, str]]] = {
     # name: (function, a line of it)
-    "outcome unknown, found in the journal": ("Committer._resolve", "self._acknowledge(self._in_flight)"),
+    "outcome unknown, found in the journal": ("Committer._resolve", "self._acknowledge(doubtful"),
     "outcome unknown, found absent": ("Committer._resolve", 'NotApplied("the journal lost its connection'),
     "outcome unknown, lease lost meanwhile": ("Committer._resolve", "raise EpochLost"),
     "outcome unknown, and the waiters told so": ("Committer._fail_doubtful", 'OutcomeUnknown("the journal does not'),

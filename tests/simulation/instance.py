@@ -110,6 +110,10 @@ class Instance:
     def takes_requests(self) -> bool:
         return self.is_alive and not self.process.is_frozen and not self.is_stopping and self.journal.is_ready
 
+    @property
+    def is_frozen_leader(self) -> bool:
+        return self.process.is_frozen and self.journal.state is JournalState.LEADING and not self.is_stopping
+
     def arrive(self, operation: Operation) -> None:
         """A request reaches the handler. To be called in this process."""
         attempt = self._history.asked(operation, self.name, self.clock())
@@ -118,6 +122,8 @@ class Instance:
         except Exception as fault:
             self._history.answered(attempt, fault)
             return
+        if self.directory.sellers_loaded > self._plan.sellers_loaded_max:
+            self._history.bug(f"{self.directory.sellers_loaded} sellers are loaded")
         self.open[attempt] = None
         attempt.reply = reply
         reply.add_done_callback(partial(self._replied, attempt))

@@ -7,20 +7,22 @@ frozen as SIGSTOP would do it (time goes on, what is due waits) and killed (noth
 What order is possible, and so allowed here:
 
 * between processes, any: the seed picks which process runs next;
-* within a process asyncio promises that `call_soon` is first in, first out. Most seeds keep to that. The others are
-  *shuffled*: any ready handle may be next. A real loop does not do that, but the core says of itself that
-  its steps are synchronous and relies on no order of wake-ups, so it has to survive it. What a shuffled seed finds
-  is at best an accident waiting for one more `await`. Nothing that the core does not do itself is reordered: the effects
-  of one handle are always in the order in which it caused them;
+* within a process asyncio promises that `call_soon` is first in, first out. Most seeds keep to that. The others
+  are *shuffled*: any ready handle may be next. A real loop does not do that, but the core says of itself that
+  its steps are synchronous and relies on no order of wake-ups, so it has to survive it. What a shuffled seed
+  finds is at best an accident waiting for one more `await`. Nothing that the core does not do itself is
+  reordered: the effects of one handle are always in the order in which it caused them;
 * timers never fire early, those of the same moment in any order;
-* when nothing is ready, time jumps to the next timer. And since a busy machine needs time too, the loop is *held up* now and
-  then: time passes although something is ready, so arrivals fall between any two steps of a cascade.
+* when nothing is ready, time jumps to the next timer. And since a busy machine needs time too, the loop is
+  *held up* now and then: time passes although something is ready, so arrivals fall between any two steps of a
+  cascade.
 """
 
 import asyncio
 import contextvars
 from collections import deque
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from heapq import heappop, heappush
 from math import inf
 from random import Random
@@ -113,7 +115,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self.tasks.append(task)
         return task
 
-    def call_soon_threadsafe(self, *args: Any, **options: Any) -> asyncio.Handle:
+    def call_soon_threadsafe(self, *args: Any, **options: Any) -> asyncio.Handle:  # type: ignore[override]
         raise AssertionError("no threads in a simulation")
 
     def run_in_executor(self, *args: Any, **options: Any) -> asyncio.Future[Any]:  # type: ignore[override]
@@ -135,7 +137,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             if self._is_shuffled and len(ready) > 1:
                 ready.rotate(-int(random() * len(ready)))
             handle = ready.popleft()
-            if not handle._cancelled:  # type: ignore[attr-defined]
+            if not handle._cancelled:
                 self.steps += 1
                 if self.steps > STEPS_MAX:
                     raise Livelock
@@ -146,7 +148,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         timers = self._timers
         while timers and timers[0][0] <= until:
             when, _, handle = heappop(timers)
-            if not handle._cancelled:  # type: ignore[attr-defined]
+            if not handle._cancelled:
                 self.now = max(self.now, when)
                 self._make_ready(handle)
                 return True
@@ -162,10 +164,9 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         for task in self.tasks:
             if not task.done():
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
-                try:
-                    task.get_coro().close()  # type: ignore[union-attr]
-                except RuntimeError:
-                    pass  # It awaits while it is closed; the process it belonged to was killed.
+                # What awaits something while it is closed says so; its process was killed in the midst of it.
+                with suppress(RuntimeError):
+                    task.get_coro().close()
         for process in self.processes:
             process.ready.clear()
         self._timers.clear()

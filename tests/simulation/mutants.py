@@ -1,8 +1,8 @@
 """Planted bugs, each of which the simulation must find: the proof that it can fail.
 
-Every invariant of the design has at least one. A mutant that survives means a rule that nobody checks, or a state that no seed
-reaches. Some rules are guarded twice, by an assertion of the rules or by a constraint of the database; where
-a mutant says so, the guard is taken away too, so that the checker has to see the damage itself.
+Every invariant of the design has at least one. A mutant that survives means a rule that nobody checks, or a
+state that no seed reaches. Some rules are guarded twice, by an assertion of the rules or by a constraint of the
+database; where a mutant says so, the guard is taken away too, so that the checker has to see the damage itself.
 """
 
 from typing import Final
@@ -79,7 +79,13 @@ MUTANTS: Final = (
     _mutant(
         2,
         "a read does not wait for what is ahead of it",
-        patch(f"{_ACTOR}._step", ("self._show_in_order(envelope, self.account.view())", "self.show(envelope, self.account.view())")),
+        patch(
+            f"{_ACTOR}._step",
+            (
+                "self._show_in_order(envelope, self.account.view(now_us))",
+                "self.show(envelope, self.account.view(now_us))",
+            ),
+        ),
     ),
     _mutant(
         2,
@@ -123,7 +129,7 @@ MUTANTS: Final = (
         "a duplicate is forgotten when the first fails",
         patch(
             "actors.actor:Envelope.failed",
-            ("for waiting in self.used_by.waiting:", "for waiting in ():"),
+            ("for waiting in used_by.waiting:", "for waiting in ():"),
         ),
     ),
     _mutant(
@@ -135,17 +141,22 @@ MUTANTS: Final = (
         ),
         patch(
             f"{_DIRECTORY}._new_actor",
-            ("actor.start_loading()", 'actor.keys = self.__dict__.get("kept", {}).pop(seller_id, {}); actor.start_loading()'),
+            (
+                "actor.start_loading()",
+                'actor.keys = self.__dict__.get("kept", {}).pop(seller_id, {}); actor.start_loading()',
+            ),
         ),
     ),
     _mutant(
         3,
         "a declined charge is not journaled",
         patch(
-            f"{_ACCOUNT}:_charge",
+            f"{_ACCOUNT}:decide",
             (
-                'details["amount"] = format_minor(amount, account.currency)',
-                'return Refusal(RefusalCode.INSUFFICIENT_CREDIT, "too little", available=account.available)',
+                "if not account.is_suspended else SUSPENDED",
+                "if command.amount <= account.available + account.credit_limit and not account.is_suspended"
+                " else SUSPENDED if account.is_suspended"
+                ' else Refusal(RefusalCode.INSUFFICIENT_CREDIT, "too little", available=account.available)',
             ),
         ),
     ),
@@ -155,7 +166,7 @@ MUTANTS: Final = (
         patch(
             f"{_ACTOR}._step",
             ("self.keys.get((caller.by_admin, key))", "self.keys.get((False, key))"),
-            ("self._remember((caller.by_admin, key), envelope)", "self._remember((False, key), envelope)"),
+            ("self._remember(caller, envelope,", "self._remember(replace(caller, by_admin=False), envelope,"),
         ),
     ),
     _mutant(
@@ -217,37 +228,40 @@ MUTANTS: Final = (
         "what is queued is not withdrawn with the batch",
         patch(
             f"{_COMMITTER}._withdraw",
-            ("withdrawn.get(submission.seller_id, still_pending).append(submission)", "still_pending.append(submission)"),
+            (
+                "withdrawn.get(submission.seller_id, still_pending).append(submission)",
+                "still_pending.append(submission)",
+            ),
         ),
     ),
     _mutant(
         3,
         "duplicates of what is withdrawn are left behind",
-        patch(f"{_ACTOR}.decide_again", ("again.extend(envelope.used_by.waiting)", "pass")),
+        patch(f"{_ACTOR}.decide_again", ("again.extend(used_by.waiting)", "pass")),
     ),
     # --- 4: double entry, and the rules of an account ---
     _mutant(
         4,
         "the last cent cannot be spent",
-        patch(f"{_ACCOUNT}:_charge", ("amount > account.available", "amount >= account.available")),
+        patch(f"{_ACCOUNT}:charge", ("command.amount > account.available", "command.amount >= account.available")),
     ),
     _mutant(
         4,
         "one cent too much can be spent (no assertion, no constraint)",
-        patch(f"{_ACCOUNT}:_charge", ("amount > account.available", "amount - 1 > account.available")),
+        patch(f"{_ACCOUNT}:charge", ("command.amount > account.available", "command.amount - 1 > account.available")),
         patch(f"{_ACCOUNT}:apply", ("assert entry.available_after + entry.credit_limit >= 0", "pass")),
         patch("journal.memory:MemoryDatabase._check", ("entry.available_after + entry.credit_limit < 0", "False")),
     ),
     _mutant(
         4,
         "the credit limit is ignored",
-        patch(f"{_ACCOUNT}:_charge", ("account.available + account.credit_limit", "account.available")),
+        patch(f"{_ACCOUNT}:charge", ("account.available + account.credit_limit", "account.available")),
     ),
     _mutant(
         4,
         "a partial capture loses the rest (no assertion)",
         patch(f"{_ACCOUNT}:_capture", ("if rest:", "if False:")),
-        patch(f"{_ACCOUNT}:_apply_to_charge", (" and amount == -entry.held_change", "")),
+        patch(f"{_ACCOUNT}:_apply_to_charge", ("assert amount == -entry.held_change", "pass")),
     ),
     _mutant(
         4,
@@ -268,7 +282,7 @@ MUTANTS: Final = (
     _mutant(
         4,
         "a suspended seller sells",
-        patch(f"{_ACCOUNT}:_charge", ("if account.is_suspended:", "if False:")),
+        patch(f"{_ACCOUNT}:decide", ("if not account.is_suspended else SUSPENDED", "")),
     ),
     _mutant(
         4,
@@ -278,12 +292,45 @@ MUTANTS: Final = (
     _mutant(
         4,
         "a large request needs no second admin",
-        patch(f"{_ACCOUNT}:_decide_credit", ("if len(approvals) < 2 and rules.needs_second_admin(", "if False and bool(")),
+        patch(
+            f"{_ACCOUNT}:_decide_credit", ("if len(approvals) < 2 and rules.needs_second_admin(", "if False and bool(")
+        ),
     ),
     _mutant(
         4,
         "a seller is used before it is opened",
         patch(f"{_ACTOR}._load_account", ("self.directory.journal.check_writable()", "pass")),
+    ),
+    _mutant(
+        4,
+        "a hold that expires while its command is prepared is unknown",
+        patch(f"{_ACTOR}._step", ("is_prepared = False", "pass")),
+    ),
+    _mutant(
+        4,
+        "an atomic batch sells what it can",
+        patch(f"{_ACTOR}._decide_atomic", ("if struck is None:", "if struck is None or index < struck:")),
+    ),
+    _mutant(
+        4,
+        "an atomic batch is decided by its last charge alone",
+        patch(
+            "actors.actor:_struck",
+            ("accumulate(each.amount for each in command.charges)", "each.amount for each in command.charges"),
+        ),
+    ),
+    _mutant(
+        3,
+        "an atomic batch does not ask the journal for its keys",
+        patch(
+            f"{_ACTOR}._find_keys",
+            ("seqs = await self.directory.store.seqs_of_keys(self.seller_id, by_admin, keys)", "seqs = {}"),
+        ),
+    ),
+    _mutant(
+        3,
+        "a batch shows a repeated charge before it is durable",
+        patch(f"{_ACTOR}._submit_many", ("elif self.undurable == 0:", "elif True:")),
     ),
     # --- 5: one order ---
     _mutant(
@@ -301,13 +348,16 @@ MUTANTS: Final = (
     _mutant(
         5,
         "an answer carries the position of another entry",
-        patch(f"{_COMMITTER}._acknowledge", ("position += len(submission.entries)", "position += bool(submission.entries)")),
+        patch(
+            f"{_COMMITTER}._acknowledge",
+            ("position += len(submission.entries)", "position += bool(submission.entries)"),
+        ),
     ),
     _mutant(
         5,
         "the clock is not clamped (no assertion)",
         patch(f"{_ACCOUNT}:_entry", ("at_us=now_us if now_us > at_us else at_us", "at_us=now_us")),
-        patch(f"{_ACCOUNT}:apply", (" and entry.at_us >= account.at_us", "")),
+        patch(f"{_ACCOUNT}:apply", ("assert entry.at_us >= account.at_us", "pass")),
     ),
     # --- 6: one writer per cell ---
     _mutant(
@@ -333,7 +383,10 @@ MUTANTS: Final = (
     _mutant(
         6,
         "the lease is counted from the answer to its renewal",
-        patch(f"{_JOURNAL}._renew", ("started_s + self._settings.lease_ttl_s", "self._clock_s() + self._settings.lease_ttl_s")),
+        patch(
+            f"{_JOURNAL}._renew",
+            ("started_s + self._settings.lease_ttl_s", "self._clock_s() + self._settings.lease_ttl_s"),
+        ),
     ),
     _mutant(
         6,
@@ -371,7 +424,10 @@ MUTANTS: Final = (
     _mutant(
         0,
         "one seller's bad value fails the others too",
-        patch(f"{_COMMITTER}._commit_by_seller", ("parts.setdefault(submission.seller_id, [])", 'parts.setdefault("all", [])')),
+        patch(
+            f"{_COMMITTER}._commit_by_seller",
+            ("parts.setdefault(submission.seller_id, [])", 'parts.setdefault("all", [])'),
+        ),
     ),
     _mutant(
         0,

@@ -1,9 +1,9 @@
 """What clients ask, and the history of what they were told.
 
-An *operation* is one thing that a client wants: a command with its key. Each time it is asked is an *attempt*. With a
-key the same operation may be asked any number of times. Every operation carries a *tag* that its entries carry too, so what
-became of it can be read from the journal. A batch of charges is an operation too, and so is each charge in it: an attempt
-of the batch is one of each of its parts.
+An *operation* is one thing that a client wants: a command with its key. Each time it is asked is an *attempt*.
+With a key the same operation may be asked any number of times. Every operation carries a *tag* that its entries
+carry too, so what became of it can be read from the journal. A batch of charges is an operation too, and so is
+each charge in it: an attempt of the batch is one of each of its parts.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ from actors.actor import UnknownSeller
 from actors.commands import AccountView, ChargeMany, Command, DecideCredit, Done, ManyDone, Outcome, Refusal
 from actors.directory import Draining, Overloaded, RateLimited
 from journal.entry import Entry
-from journal.store import JournalUnavailable, NotApplied, OutcomeUnknown
 from journal.journal import Standby
+from journal.store import JournalUnavailable, NotApplied, OutcomeUnknown
 
 Verdict: TypeAlias = Literal["done", "view", "refused", "not_done", "unknown", "bug"]
 
@@ -235,7 +235,9 @@ def _text(what: object) -> str:
             return ""
         case Attempt():
             operation = what.operation
-            return f"#{operation.number} of {operation.seller_id[-8:]} at {what.instance}: {_command(operation.command)}"
+            return (
+                f"#{operation.number} of {operation.seller_id[-8:]} at {what.instance}: {_command(operation.command)}"
+            )
         case (Attempt() as attempt, answer):
             return f"#{attempt.operation.number} of {attempt.operation.seller_id[-8:]}: {_answer(answer)}"
         case Written():

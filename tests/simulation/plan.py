@@ -1,7 +1,8 @@
 """What a seed decides before anything runs: sizes, speeds, and which faults happen how often.
 
-Swarm testing (Groce et al., 2012): each seed switches on a random part of the faults, each with its own intensity. Faults that
-are always all on hide each other. Bounds are turned down so far that a seed of a hundred commands reaches them.
+Swarm testing (Groce et al., 2012): each seed switches on a random part of the faults, each with its own
+intensity. Faults that are always all on hide each other. Bounds are turned down so far that a seed of a hundred
+commands reaches them.
 """
 
 from random import Random
@@ -83,7 +84,7 @@ def plan_of(seed: int) -> Plan:
         seed=seed,
         is_shuffled=chance() < 0.25,
         held_up_p=pick((0.0, 0.02, 0.2)),
-        instances=pick((1, 1, 2)),
+        instances=pick((1, 2)),
         lease_ttl_s=pick((2.0, 5.0)),
         batch_entries_max=pick((1, 4, 4_000)),
         outcome_timeout_s=pick((0.5, 10.0)),

@@ -21,7 +21,7 @@ def patch(target: str, *changes: tuple[str, str]) -> Patch:
 
 
 def plant(patch: Patch) -> None:
-    """Asserts that every text to be replaced is there, so that a mutant cannot outlive the code that it was made for."""
+    """Asserts that every text to be replaced is there: no mutant outlives the code that it was made for."""
     module_name, _, path = patch.target.partition(":")
     module = import_module(module_name)
     owner: Any = module
@@ -29,7 +29,7 @@ def plant(patch: Patch) -> None:
     for each in outer:
         owner = getattr(owner, each)
     found = inspect.getattr_static(owner, name)
-    function = found.fget if isinstance(found, property) else found
+    function: Any = found.fget if isinstance(found, property) else found
     source = textwrap.dedent(inspect.getsource(function))
     for old, new in patch.changes:
         count = source.count(old)

@@ -1,16 +1,15 @@
 """One seed from start to end: a time of faults, then calm, then everything is checked.
 
-While there are faults only safety is promised. Once they have stopped the service must be well again by itself within a
-bounded time: somebody leads, whatever was asked is answered, what was left in doubt is answered when it is asked again,
-every seller can buy, holds whose time is over are given back, and it stops when told to.
+While there are faults only safety is promised. Once they have stopped the service must be well again by itself
+within a bounded time: somebody leads, whatever was asked is answered, what was left in doubt is answered when
+it is asked again, every seller can buy, holds whose time is over are given back, and it stops when told to.
 """
 
 import asyncio
 import gc
 import logging
 import traceback
-from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from random import Random
 from typing import Any, Final
 
@@ -21,7 +20,7 @@ from actors import actor as actor_module
 from journal.projections import ChargeStatus
 from tests.simulation.answer_rules import AnswerRules
 from tests.simulation.batch_rules import check_batches, sold_before
-from tests.simulation.instance import EPOCH_US, Instance
+from tests.simulation.instance import Instance
 from tests.simulation.journal_rules import Violation, check_journal
 from tests.simulation.loop import Deadlock, Livelock, SimulatedLoop
 from tests.simulation.model import Limits, minor
@@ -67,9 +66,7 @@ def simulate(seed: int, *, wants_digest: bool = False, wants_history: bool = Fal
 class Scenario:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.loop = SimulatedLoop(
-            Random(f"{plan.seed} order"), is_shuffled=plan.is_shuffled, held_up_p=plan.held_up_p
-        )
+        self.loop = SimulatedLoop(Random(f"{plan.seed} order"), is_shuffled=plan.is_shuffled, held_up_p=plan.held_up_p)
         self.history = History(lambda: (self.loop.steps, self.loop.now))
         self._random = Random(f"{plan.seed} faults")
         self._server = Server(self.loop, self.history, is_poison)
@@ -144,12 +141,13 @@ class Scenario:
 
     def _ask(self, operation: Operation, delay_s: float) -> None:
         random, plan = self._random, self.plan
-        instance = self._leader()
-        if instance is None or random.random() < plan.wrong_instance_p:
-            alive = [each for each in self._instances if each.is_alive]
-            if not alive:
-                return
-            instance = random.choice(alive)
+        alive = [each for each in self._instances if each.is_alive]
+        # Should two instances think that they lead, both are asked; and who sends does not know that one is frozen.
+        ready = [each for each in alive if each.takes_requests or each.is_frozen_leader]
+        if not alive:
+            return
+        is_lost = not ready or random.random() < plan.wrong_instance_p
+        instance = random.choice(alive if is_lost else ready)
         instance.in_process(instance.arrive, operation, delay_s=delay_s)
         if operation.is_repeatable and random.random() < plan.duplicate_p:
             self.loop.call_later(random.random() * random.choice((0.01, 2.0)), self._ask_again, operation)
@@ -157,8 +155,9 @@ class Scenario:
             instance.in_process(self._hang_up, instance, operation, delay_s=delay_s + random.random() * plan.latency_s)
 
     def _ask_again(self, operation: Operation) -> None:
-        instance = self._leader()
-        if instance is not None:
+        ready = [each for each in self._instances if each.takes_requests]
+        if ready:
+            instance = self._random.choice(ready)
             instance.in_process(instance.arrive, operation)
 
     @staticmethod
@@ -300,20 +299,19 @@ class Scenario:
 
         await self._until(is_somebody_alive, left_s(), "nobody leads")
         await self._until(lambda: self._has_answered_all(), left_s(), "requests stay without an answer")
+        # Before anybody looks at the sellers again: it is for the sweeper.
+        await self._until(lambda: not self._due_holds(), left_s(), "holds whose time is over are not given back")
         await self._resolve_doubts(left_s)
         for seller_id in self._sellers:
             credit, read = self._workload.new_credit(seller_id, 1), self._workload.new_read(seller_id)
             await self._ask_until_settled(credit, left_s)
             await self._ask_until_settled(read, left_s)
-        await self._until(lambda: not self._due_holds(), left_s(), "holds whose time is over are not given back")
         await self._until(lambda: all(map(self._is_quiet, self._instances)), left_s(), "commands are still in flight")
 
     async def _resolve_doubts(self, left_s: Callable[[], float]) -> None:
         """What nobody knows is asked again; with its key it is answered once and for all."""
         doubtful = [
-            each
-            for each in self.history.operations
-            if each.is_repeatable and each.is_in_doubt and not each.is_poison
+            each for each in self.history.operations if each.is_repeatable and each.is_in_doubt and not each.is_poison
         ]
         for operation in doubtful:
             await self._ask_until_settled(operation, left_s)
@@ -325,8 +323,10 @@ class Scenario:
                 instance.in_process(instance.arrive, operation)
                 asked = len(operation.attempts) + 1
                 await self._until(
-                    lambda asked=asked: len(operation.attempts) >= asked  # type: ignore[misc]
-                    and operation.attempts[asked - 1].verdict is not None,
+                    lambda asked=asked: (
+                        len(operation.attempts) >= asked  # type: ignore[misc]
+                        and operation.attempts[asked - 1].verdict is not None
+                    ),
                     left_s(),
                     f"#{operation.number} is not answered",
                 )

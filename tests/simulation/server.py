@@ -1,9 +1,9 @@
 """The database server: a process of its own over `MemoryDatabase`, with the one lock that the design rests on.
 
-Whatever writes (a flush, and everything that changes the lease) locks the lease row from its beginning to its COMMIT,
-and who comes meanwhile queues behind it, in order. A flush reads the epoch when it has the lock. Readers lock nothing and
-see what is committed. A statement that has reached the server runs on, whether its client is still there or not; only the
-end of the server, or of its backend, rolls it back.
+Whatever writes (a flush, and everything that changes the lease) locks the lease row from its beginning to its
+COMMIT, and who comes meanwhile queues behind it, in order. A flush reads the epoch when it has the lock.
+Readers lock nothing and see what is committed. A statement that has reached the server runs on, whether its
+client is still there or not; only the end of the server, or of its backend, rolls it back.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """`FaultyStore`: an instance's connection to the server, with everything between them that can go wrong.
 
-It implements `journal.store.Store` and fails in the ways which that promises, and in no other: a flush that is cut off is
-`OutcomeUnknown` whether or not it will be committed, any other exchange is `JournalUnavailable` whether or not it
-was carried out.
+It implements `journal.store.Store` and fails in the ways which that promises, and in no other: a flush that is
+cut off is `OutcomeUnknown` whether or not it will be committed, any other exchange is `JournalUnavailable`
+whether or not it was carried out.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The promises of the core hold in every seed, every fault and every line of the core is reached, and a seed can be replayed."""
+"""The promises of the core hold in every seed, all of its lines are reached, and a seed can be replayed."""
 
 import os
 import subprocess

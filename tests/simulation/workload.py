@@ -6,7 +6,9 @@ Amounts are few and round, so that balances hit floors and limits exactly; some 
 from collections.abc import Sequence
 from hashlib import blake2b
 from random import Random
-from typing import Final
+from typing import Any, Final, Literal
+
+from msgspec.structs import replace
 
 from actors.commands import (
     AccountView,
@@ -42,8 +44,8 @@ _KINDS: Final = {
     "capture": 9,
     "void": 4,
     "refund": 8,
-    "request": 6,
-    "decide": 9,
+    "request": 8,
+    "decide": 12,
     "adjust": 12,
     "change": 5,
     "read": 12,
@@ -148,8 +150,10 @@ class Workload:
                 body = Charge(Caller(tag, False), phone_number, amount, reference, metadata, expires_in_s)
                 return self._with_key(seller_id, body)
             case "capture":
-                part = pick((None, None, 100, 99, amount))
-                return self._with_key(seller_id, Capture(Caller(tag, False), self._charge(seller_id, self._holds), part))
+                part = pick((None, None, 100, 99, amount, 5_000))
+                return self._with_key(
+                    seller_id, Capture(Caller(tag, False), self._charge(seller_id, self._holds), part)
+                )
             case "void":
                 return self._with_key(seller_id, Void(Caller(tag, False), self._charge(seller_id, self._holds)))
             case "refund":
@@ -157,13 +161,14 @@ class Workload:
                 sold = self._charge(seller_id, self._sales)
                 return self._with_key(seller_id, Refund(Caller(tag, True), sold, part, tag))
             case "request":
-                return self._with_key(seller_id, RequestCredit(Caller(tag, False), amount, tag))
+                return self._with_key(seller_id, RequestCredit(Caller(tag, False), amount * pick((1, 2, 3)), tag))
             case "decide":
+                decision: Literal["approve", "reject", "cancel"]
                 decision = pick(("approve", "approve", "approve", "reject", "cancel"))
                 caller = Caller(seller_id, False) if decision == "cancel" else Caller(pick(ADMINS), True)
                 return self._with_key(seller_id, DecideCredit(caller, self._request(seller_id), decision, tag))
             case "adjust":
-                direction = pick(("credit", "credit", "credit", "debit"))
+                direction: Literal["credit", "debit"] = pick(("credit", "credit", "credit", "debit"))
                 if direction == "credit":
                     is_absurd = random.random() < 0.02
                     amount = 10**18 - max(0, self._available(seller_id)) if is_absurd else amount * pick((1, 3))
@@ -188,15 +193,16 @@ class Workload:
         self._keys.append((seller_id, key))
         fields = {name: getattr(command, name) for name in command.__struct_fields__ if name != "caller"}
         request_hash = blake2b(repr((type(command).__name__, fields)).encode(), digest_size=16).digest()
-        return type(command)(Caller(caller.made_by, caller.by_admin, key, request_hash), **fields)
+        return replace(command, caller=Caller(caller.made_by, caller.by_admin, key, request_hash))
 
     # --- what clients have learned from answers ---
 
     def _learn(self) -> None:
+        what: Any
         events = self._history.events
         for _, _, kind, what in events[self._learned :]:
             if kind == "answer":
-                _, answer = what  # type: ignore[misc]
+                _, answer = what
                 for each in answer.results if isinstance(answer, ManyDone) else (answer,):
                     if isinstance(each, Done) and not each.is_replay:
                         self._learn_entry(each.entry)
