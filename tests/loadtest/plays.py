@@ -49,6 +49,7 @@ class Play:
     events: list[Event] = field(default_factory=list)
     now_ns: int = 0
     keyed: list[Request] = field(default_factory=list)
+    keyless: list[Request] = field(default_factory=list)
     number: int = 0
 
     def record(self) -> Record:
@@ -76,6 +77,8 @@ class Play:
             return
         if request.key is not None and request not in self.keyed:
             self.keyed.append(request)
+        if request.key is None and request.kind is Kind.CHARGE:
+            self.keyless.append(request)
         for _ in range(random.choice((1, 1, 1, 1, 2, 3))):
             event = self.send(request)
             while event.outcome in (Outcome.UNKNOWN, Outcome.NOT_APPLIED) and random.random() < 0.8:
@@ -123,8 +126,10 @@ class Play:
         drawn = random.random()
         if drawn < 0.10:
             return self.make(Kind.READ_BALANCE, seller_id, currency, key=None)
-        if drawn < 0.20 and self.keyed:
+        if drawn < 0.19 and self.keyed:
             return random.choice(self.keyed)
+        if drawn < 0.21 and self.keyless:
+            return random.choice(self.keyless)  # Somebody presses twice: another sale, just like the first.
         if drawn < 0.25:
             return self.other_body()
         if drawn < 0.55:

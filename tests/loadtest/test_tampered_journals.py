@@ -178,6 +178,15 @@ def invents_a_type(record: Record, random: Random) -> None:
     change(record, index, type="gift")
 
 
+def opens_again(record: Record, random: Random) -> None:
+    index = next(index for index, entry in enumerate(journal(record)) if not entry.amount and index)
+    change(record, index, type="opened")
+
+
+def begins_with_something_else(record: Record, random: Random) -> None:
+    change(record, 0, type="reinstated")
+
+
 def closes(record: Record, **members: Any) -> None:
     balances = dict(record.closing.balances)
     balances[SELLER] = balances[SELLER] | members
@@ -256,6 +265,8 @@ EXPECTED: list[tuple[Tamper, set[Name]]] = [
     (leaves_a_position_out, {Name.POSITION_OUT_OF_ORDER}),
     (turns_positions_round, {Name.POSITION_OUT_OF_ORDER}),
     (invents_a_type, {Name.IMPOSSIBLE_STEP, Name.BROKEN_CHAIN}),
+    (opens_again, {Name.IMPOSSIBLE_STEP, Name.BROKEN_CHAIN}),
+    (begins_with_something_else, {Name.IMPOSSIBLE_STEP, Name.BROKEN_CHAIN}),
     (closes_with_another_balance, {Name.TOTALS_OFF}),
     (closes_with_more_held, {Name.TOTALS_OFF}),
     (closes_with_another_seq, {Name.TOTALS_OFF}),
