@@ -156,7 +156,8 @@ def _problem_of(error: Exception) -> Problem | None:
         case Problem():
             return error
         case Standby():
-            return Problem(ProblemCode.STANDBY)
+            # nginx (nginx/routes.conf) takes this as "ask the other one", and a standby has certainly applied nothing.
+            return Problem(ProblemCode.STANDBY, headers={"X-Accel-Redirect": "@other_instance"})
         case JournalFault():
             return of_journal_fault(error)
         case RateLimited():

@@ -90,7 +90,6 @@ async def test_a_guesser_is_known_by_the_address_that_nginx_saw(client: Client, 
     assert statuses[-1] == 429
 
 
-@pytest.mark.xfail(reason="a standby does not say X-Accel-Redirect: @other_instance yet")
 async def test_a_standby_passes_on_what_it_does_not_serve(
     settings: dict[str, str], http: aiohttp.ClientSession, opens: Opens, first: Serving
 ) -> None:
