@@ -15,7 +15,7 @@ from msgspec import Raw, Struct
 
 from actors.commands import AccountView, Done, RefusalCode
 from journal.chain import SYSTEM, details_text
-from journal.entry import CHARGE_FOLLOWERS, REQUEST_FOLLOWERS, Entry, EntryType, flow_of
+from journal.entry import CHARGE_FOLLOWERS, CHARGE_OPENERS, REQUEST_FOLLOWERS, Entry, EntryType, flow_of
 from journal.money import format_minor
 from journal.projections import ChargeStatus, CreditRequestStatus
 from journal.times import format_time
@@ -164,29 +164,31 @@ def credit_request_as_of(opening: Entry, last: Entry, currency: str) -> wire.Cre
 
 
 def transaction(entry: Entry, position: int, currency: str) -> wire.Transaction:
-    """`details` is the very text that the entry's hash covers."""
+    """`details` is the very text that the entry's hash covers. Every entry that somebody follows comes through here,
+    5 us each: so its id is made once, and members are given by their order, which is the contract's."""
     flow = flow_of(entry)
+    type_, entry_id = entry.type, entry.id
     return wire.Transaction(
-        id=entry.id,
-        seller_id=entry.seller_id,
-        seq=entry.seq,
-        position=position,
-        type=entry.type,
-        amount=format_minor(entry.amount, currency),
-        held_change=format_minor(entry.held_change, currency),
-        currency=currency,
-        debit_account=None if flow is None else flow[0],
-        credit_account=None if flow is None else flow[1],
-        available_after=format_minor(entry.available_after, currency),
-        held_after=format_minor(entry.held_after, currency),
-        charge_id=entry.charge_id,
-        credit_request_id=entry.credit_request_id,
-        made_by=entry.made_by or SYSTEM,
-        reason=entry.reason,
-        details=Raw(details_text(entry).encode()),
-        previous_hash=entry.previous_hash.hex(),
-        hash=entry.hash.hex(),
-        created_at=format_time(entry.at_us),
+        entry_id,
+        entry.seller_id,
+        entry.seq,
+        position,
+        type_,
+        format_minor(entry.amount, currency),
+        format_minor(entry.held_change, currency),
+        currency,
+        None if flow is None else flow[0],
+        None if flow is None else flow[1],
+        format_minor(entry.available_after, currency),
+        format_minor(entry.held_after, currency),
+        entry_id if type_ in CHARGE_OPENERS else entry.charge_id,
+        entry.credit_request_id,
+        entry.made_by or SYSTEM,
+        entry.reason,
+        Raw(details_text(entry).encode()),
+        entry.previous_hash.hex(),
+        entry.hash.hex(),
+        format_time(entry.at_us),
     )
 
 

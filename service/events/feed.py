@@ -5,7 +5,8 @@
 `committed` is called by the committer between two flushes, so it only notes what somebody wants. The work is done in
 rounds, by one task, in slices. A round that took long is followed by a pause that is longer in proportion: delivering
 takes at most `SHARE` of the event loop's time, whatever the machine, up to where events would be late by more than
-`PAUSE_MAX_S`. So with little to do an event leaves at once; under load each stream gets several in one write.
+`PAUSE_MAX_S`. So with little to do an event leaves at once; under load each stream gets several in one write, which
+is what counts: encoding an entry takes 6 us, handing a block to the kernel 10.
 
 What holds:
     `position` is that of the last entry acknowledged, at any moment;
@@ -16,7 +17,7 @@ What holds:
 
 import asyncio
 from collections.abc import Sequence
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Final, TypeAlias, cast
 
 from actors.actor import Envelope
@@ -28,7 +29,7 @@ from service.events.frames import frame
 from service.events.stream import Stream
 
 SHARE: Final = 0.05
-PAUSE_MAX_S: Final = 0.25
+PAUSE_MAX_S: Final = 1.0
 SLICE_S: Final = 0.002
 ARRIVED_ENTRIES_MAX: Final = 100_000
 
@@ -109,7 +110,7 @@ class Feed:
             await asyncio.sleep(min(took_s * (1 / SHARE - 1), PAUSE_MAX_S))
 
     async def _round(self) -> float:
-        """How long it kept the event loop."""
+        """How long it worked."""
         slices = _Slices()
         arrived, self._arrived, self._arrived_entries = self._arrived, [], 0
         audiences: dict[Audience, None] = {}
@@ -140,11 +141,15 @@ class Feed:
 class _Slices:
     """Work in slices, after each of which others have the event loop for a turn."""
 
-    __slots__ = ("_before_s", "_began")
+    __slots__ = ("_before_s", "_began", "_cpu_began")
 
     def __init__(self) -> None:
         self._before_s = 0.0
+        self._begin()
+
+    def _begin(self) -> None:
         self._began = perf_counter()
+        self._cpu_began = thread_time()
 
     @property
     def is_over(self) -> bool:
@@ -152,10 +157,10 @@ class _Slices:
 
     @property
     def total_s(self) -> float:
-        """Without the turns of the others."""
-        return self._before_s + perf_counter() - self._began
+        """Of this thread's own time: without the turns of the others, and without those of other processes."""
+        return self._before_s + thread_time() - self._cpu_began
 
     async def pause(self) -> None:
         self._before_s = self.total_s
         await asyncio.sleep(0)
-        self._began = perf_counter()
+        self._begin()
