@@ -25,7 +25,7 @@ plan can be made once, on tables however empty, and stays right."""
 SUMMING_SETTINGS: Final = "SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on; SET LOCAL enable_sort = on"
 """For what reads everything."""
 
-_AWAY: Final = (
+AWAY: Final = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
@@ -33,6 +33,7 @@ _AWAY: Final = (
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
 )
+"""What it looks like when the database cannot be reached now: answered as `JournalUnavailable`."""
 
 
 class CellReader:
@@ -46,7 +47,7 @@ class CellReader:
         try:
             async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
                 return await connection.fetch(self._sql(statement), *arguments)
-        except _AWAY as fault:
+        except AWAY as fault:
             raise JournalUnavailable(f"{type(fault).__name__}: {fault}") from fault
 
     async def _fetch_sums(self, *statements: str) -> list[list[Any]]:
@@ -58,7 +59,7 @@ class CellReader:
             ):
                 await connection.execute(SUMMING_SETTINGS)
                 return [await connection.fetch(self._sql(statement)) for statement in statements]
-        except _AWAY as fault:
+        except AWAY as fault:
             raise JournalUnavailable(f"{type(fault).__name__}: {fault}") from fault
 
     def _sql(self, statement: str) -> str:

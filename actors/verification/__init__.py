@@ -1,0 +1,24 @@
+"""Verification: every entry of the journal, replayed by the rules that made it.
+
+For each seller: entries numbered 1, 2, 3 ... without a gap; every hash recomputed over the content and the
+predecessor's hash; the arithmetic of both balances, the floor, the time that never goes back; each entry one that
+the rules allow after those before it, shown by the same `apply` as live traffic; the projections rebuilt and
+compared, rows too many included. Over the cell: positions 1, 2, 3 ... without a gap, and no row without a journal.
+With what `charge-shop heads` wrote earlier, also: none of what was there has gone, or is another.
+
+    findings     what is answered
+    shape        what an entry of each type looks like
+    replay       one seller's entries against the rules
+    walk         a range of sellers: reading, replaying, comparing with the projections
+    cell_checks  what only the whole can show
+    verifier     `verify_journal`: all of it
+    workers      the walk on several processors; `worker` is the program that each runs
+
+What it cannot see: entries of another seller's at exchanged positions, for positions are outside the hash; and
+that the last entries were cut off *and* nothing was written after them, unless heads were exported.
+"""
+
+from actors.verification.findings import Finding, Progress
+from actors.verification.verifier import verify_journal
+
+__all__ = ["Finding", "Progress", "verify_journal"]

@@ -1,0 +1,20 @@
+"""What a verification says: how far it is, and the first entry that is not what it should be."""
+
+from msgspec import Struct
+
+
+class Finding(Struct, frozen=True):
+    """`seq` names the entry that is at fault, or is missing, or opened what a projection tells wrongly."""
+
+    seller_id: str
+    seq: int
+    reason: str
+
+
+class Progress(Struct, frozen=True):
+    """Also the result: the last one, with `first_bad` when the journal is not what it should be."""
+
+    sellers_done: int = 0
+    sellers_total: int = 0
+    entries_checked: int = 0
+    first_bad: Finding | None = None

@@ -1,0 +1,46 @@
+"""`python -m actors.verification.worker`: walks the ranges that it is given (see `actors.verification.workers`)."""
+
+import asyncio
+import signal
+import sys
+
+import msgspec
+
+from actors.verification.walk import Range, Walk
+from actors.verification.workers import Answer, Place
+from journal.reading.audit import auditing
+from journal.store import JournalUnavailable
+
+
+def main() -> None:
+    # Ctrl-C is for the process that started this one; that one's end is the end of standard input.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        asyncio.run(_work())
+    except JournalUnavailable as fault:
+        _say(Answer(0, 0, fault=str(fault)))
+    except BrokenPipeError:
+        pass
+
+
+async def _work() -> None:
+    place = msgspec.json.decode(sys.stdin.buffer.readline(), type=Place)
+    async with auditing(place.url, place.cell) as audit:
+        # Nothing else runs on this loop: it may wait for a line.
+        while line := sys.stdin.buffer.readline():
+            range_ = msgspec.json.decode(line, type=Range)
+            finding = await Walk(audit, place.cell, range_, _say_chunk).run()
+            _say(Answer(0, 0, is_end=True, finding=finding))
+
+
+def _say_chunk(sellers: int, entries: int) -> None:
+    _say(Answer(sellers, entries))
+
+
+def _say(answer: Answer) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()
