@@ -13,12 +13,10 @@ from journal.committer import CommitterSettings
 from journal.journal import Journal, JournalSettings, JournalState
 from tests.simulation.loop import Process, SimulatedLoop
 from tests.simulation.operations import Answer, Attempt, ClientGone, Crashed, History, Operation
-from tests.simulation.plan import Plan
+from tests.simulation.plan import EPOCH_US, Plan
 from tests.simulation.server import Server
 from tests.simulation.store import FaultyStore
 
-EPOCH_US: Final = 1_790_000_000_000_000
-"""What a right wall clock shows when a seed starts."""
 DRAIN_S: Final = 3.0
 STOP_S: Final = 5.0
 
@@ -55,7 +53,7 @@ class Instance:
     ) -> None:
         self.name = name
         self.process = Process(name)
-        self.clock = WallClock(loop, random.randrange(-200_000, 200_000))
+        self.clock = WallClock(loop, random.choice((0, random.randrange(-200_000, 200_000))))
         self.store = FaultyStore(loop, server, self.process, plan, history, random)
         self.is_stopping = False
         self.open: dict[Attempt, None] = {}

@@ -31,6 +31,8 @@ DISASTERS: Final = (
     "stop",  # SIGTERM of an instance, and a restart
     "flood",  # a burst of reads for one seller
 )
+EPOCH_US: Final = 1_790_000_000_000_000
+"""What a right wall clock shows when a seed starts."""
 INTENSITIES: Final = (0.02, 0.08, 0.3)
 
 
@@ -85,7 +87,7 @@ def plan_of(seed: int) -> Plan:
         is_shuffled=chance() < 0.25,
         held_up_p=pick((0.0, 0.02, 0.2)),
         instances=pick((1, 2)),
-        lease_ttl_s=pick((2.0, 5.0)),
+        lease_ttl_s=pick((1.0, 2.0, 5.0)),
         batch_entries_max=pick((1, 4, 4_000)),
         outcome_timeout_s=pick((0.5, 10.0)),
         retry_delay_s=pick((0.02, 0.1)),
@@ -109,6 +111,6 @@ def plan_of(seed: int) -> Plan:
         duplicate_p=pick((0.05, 0.2)),
         gone_p=pick((0.0, 0.05, 0.2)),
         wrong_instance_p=pick((0.0, 0.1)),
-        poison_p=pick((0.0, 0.0, 0.0, 0.03)),
+        poison_p=pick((0.0, 0.0, 0.06)),
         disasters=tuple(disasters),
     )

@@ -137,7 +137,10 @@ class Scenario:
             await asyncio.sleep(max(0.0, started + at - self.loop.now))
             while asked < plan.requests * number // bursts:
                 asked += 1
-                self._ask(self._workload.next(), random.random() * plan.latency_s)
+                operation = self._workload.next()
+                self._ask(
+                    operation, self._workload.delay_s(operation, self.loop.now) + random.random() * plan.latency_s
+                )
 
     def _ask(self, operation: Operation, delay_s: float) -> None:
         random, plan = self._random, self.plan
@@ -194,7 +197,8 @@ class Scenario:
 
     def _strike(self, kind: str) -> None:
         random = self._random
-        for_s = random.choice((0.05, 0.5, 1.5 * self.plan.lease_ttl_s)) * (0.5 + random.random())
+        for_s = random.choice((0.05, 0.5, 1.5 * self.plan.lease_ttl_s, 2.5 * self.plan.lease_ttl_s))
+        for_s *= 0.5 + random.random()
         alive = [each for each in self._instances if each.is_alive and not each.process.is_frozen]
         victim = random.choice(alive) if alive else None
         match kind:
@@ -226,9 +230,11 @@ class Scenario:
                 self.loop.call_later(for_s, self._replace, victim)
             case "pause":
                 victim.process.is_frozen = True
+                self._read_from(victim, for_s)
                 self.loop.call_later(for_s, self._thaw, victim)
             case "partition":
                 victim.store.is_cut_off = True
+                self._read_from(victim, for_s)
                 self.loop.call_later(for_s, self._reconnect, victim)
             case "clock":
                 by_s = random.choice((0.3, 3.0, 30.0, 3_600.0)) * random.choice((-1, 1))
@@ -242,6 +248,13 @@ class Scenario:
                 seller_id = random.choice(self._sellers)
                 for _ in range(random.choice((5, 80))):
                     victim.in_process(victim.arrive, self._workload.new_read(seller_id))
+
+    def _read_from(self, victim: Instance, within_s: float) -> None:
+        """Some still ask it, and must not be told what is not true any more."""
+        for seller_id in self._sellers:
+            for _ in range(self._random.randrange(3)):
+                read = self._workload.new_read(seller_id)
+                victim.in_process(victim.arrive, read, delay_s=within_s * self._random.random())
 
     def _crash(self, victim: Instance) -> None:
         victim.crash()

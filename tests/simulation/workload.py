@@ -8,6 +8,7 @@ from hashlib import blake2b
 from random import Random
 from typing import Any, Final, Literal
 
+import msgspec
 from msgspec.structs import replace
 
 from actors.commands import (
@@ -29,8 +30,9 @@ from actors.commands import (
 )
 from journal.entry import CHARGE_OPENERS, Entry, EntryType
 from journal.store import Batch
+from journal.times import parse_time
 from tests.simulation.operations import History, Operation
-from tests.simulation.plan import Plan
+from tests.simulation.plan import EPOCH_US, Plan
 
 CURRENCY: Final = "USD"
 ADMINS: Final = ("admin-a", "admin-b")
@@ -70,6 +72,8 @@ class Workload:
         self._charges: list[tuple[str, str]] = []
         self._holds: list[tuple[str, str]] = []
         self._sales: list[tuple[str, str]] = []
+        self._expires_at_s: dict[str, float] = {}
+        """Of holds: in virtual time."""
         self._requests: list[tuple[str, str]] = []
         self._balances: dict[str, int] = {}
         """What each seller could spend when it was last told."""
@@ -84,6 +88,14 @@ class Workload:
             if again.is_repeatable:
                 return again
         return self._new(self._seller())
+
+    def delay_s(self, operation: Operation, now_s: float) -> float:
+        """What ends a hold comes in one of some cases in the moment in which the hold ends by itself."""
+        command = operation.command
+        expires_at_s = self._expires_at_s.get(command.charge_id) if isinstance(command, Capture | Void) else None
+        if expires_at_s is None or self._random.random() < 0.7:
+            return 0.0
+        return max(0.0, expires_at_s - now_s - 2 * self._plan.latency_s * self._random.random())
 
     def new_read(self, seller_id: str) -> Operation:
         return self._add(seller_id, Settle(Caller(self._tag(), False)))
@@ -218,6 +230,9 @@ class Workload:
         match entry.type:
             case EntryType.HOLD:
                 self._holds.append(found)
+                expires_at_us = parse_time(msgspec.json.decode(entry.details or "{}")["expires_at"])
+                assert expires_at_us is not None
+                self._expires_at_s[entry.id] = (expires_at_us - EPOCH_US) / 1_000_000
             case EntryType.CHARGE:
                 self._sales.append(found)
             case EntryType.CAPTURE:
