@@ -17,8 +17,10 @@ COMPILE := env -u PIP_INDEX_URL -u PIP_EXTRA_INDEX_URL -u PIP_FIND_LINKS PIP_CON
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options --newline lf
 
 ARGS ?=
+SEEDS ?= 2000
+START ?= 0
 
-.PHONY: help run test format scenario lock clean
+.PHONY: help run test format scenario simulate mutants lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -39,6 +41,12 @@ format: $(VENV)/.dev ## rewrite the code in the project's format and mend what l
 
 scenario: $(VENV)/.dev ## play the sale of 21,000 charges over HTTP and check every answer against the journal
 	@exec $(BIN)/python -m loadtest $(ARGS)
+
+simulate: $(VENV)/.dev ## run the core in simulated time with faults, and check every answer: make simulate SEEDS=100000 START=0
+	@exec nice $(BIN)/python -m tests.simulation --seeds $(SEEDS) --start $(START)
+
+mutants: $(VENV)/.dev ## plant every known bug in the core and show that the simulation finds it
+	@exec nice $(BIN)/python -m tests.simulation --mutants --seeds 3000
 
 lock: $(VENV)/.dev ## pin the newest allowed version of every dependency, with hashes
 	$(COMPILE) --upgrade --only-build-deps --build-deps-for=editable --output-file requirements-build.lock pyproject.toml
