@@ -189,6 +189,8 @@ class Actor:
         "is_broken",
         "keys",
         "mailbox",
+        "pinned",
+        "rounds",
         "seller_id",
         "task",
         "undurable",
@@ -200,6 +202,11 @@ class Actor:
         self.seller_id = seller_id
         self.account = Account(seller_id)
         self.keys: dict[_KeyOfSide, UsedBy] = {}
+        self.pinned: dict[_KeyOfSide, int] = {}
+        """Keys that the journal told of when it gave commands back, with the round in which it did: not to be
+        forgotten before those commands are answered, or they would be taken for new ones again, for ever."""
+        self.rounds = 0
+        """How often the journal gave commands back."""
         self.mailbox: deque[Envelope] = deque()
         self.task: asyncio.Task[None] | None = None
         """While there is one the actor is busy, and commands queue in the mailbox."""
@@ -440,9 +447,13 @@ class Actor:
             return
         while len(self.keys) > KEYS_REMEMBERED_MAX:
             oldest = next(iter(self.keys))
-            if self.keys[oldest].done is None:
+            if self.keys[oldest].done is None or oldest in self.pinned:
                 return
             del self.keys[oldest]
+
+    def _unpin(self, rounds: int) -> None:
+        """The commands that were given back up to that round are answered."""
+        self.pinned = {key: pinned for key, pinned in self.pinned.items() if pinned > rounds}
 
     def _expire(self, now_us: int) -> None:
         """Gives back every hold whose time is over, each by its own entry that nobody waits for."""
@@ -466,6 +477,7 @@ class Actor:
     def decide_again(self, used_keys: list[UsedKey], withdrawn: list[Envelope]) -> None:
         """The journal knows some keys of what was submitted, wrote nothing of it, and gave it back."""
         self.keys = {key: used_by for key, used_by in self.keys.items() if used_by.done is not None}
+        self.rounds += 1
         self.undurable = 0
         again: list[Envelope] = []
         for envelope in withdrawn:
@@ -530,7 +542,9 @@ class Actor:
                     [OpenCharge(row, opening) for row, opening in snapshot.holds],
                     [OpenRequest(row, opening) for row, opening in snapshot.requests],
                 )
-            await self._load_keys({(used.by_admin, used.idempotency_key): used.seq for used in used_keys})
+            seqs = {(used.by_admin, used.idempotency_key): used.seq for used in used_keys}
+            await self._load_keys(seqs)
+            self.pinned |= dict.fromkeys(seqs, self.rounds)
         except (JournalFault, UnknownSeller) as fault:
             self.directory.forget(self)
             self._fail_mailbox(fault)
@@ -553,7 +567,25 @@ class Actor:
             if handled % SLICE == 0:
                 await asyncio.sleep(0)
         self.task = None
+        if self.pinned:
+            self._release_pins()
         self._forget_old_keys()
+
+    def _release_pins(self) -> None:
+        """Once everything that was decided up to now is durable."""
+        rounds = self.rounds
+        if self.undurable == 0:
+            self._unpin(rounds)
+            return
+        barrier = self._unasked()
+        barrier.reply.add_done_callback(lambda _: self._unpin(rounds))
+        barrier.verdict = self.account.view()
+        try:
+            self.directory.journal.check_writable()
+        except JournalFault as fault:
+            barrier.fail(fault)
+        else:
+            self.directory.journal.submit(barrier)
 
     async def _handle_slowly(self, envelope: Envelope) -> None:
         """Like `_handle`, with all that it takes. Raises a JournalFault when the account cannot be used any more."""
