@@ -6,6 +6,7 @@ import os
 import resource
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -27,6 +28,8 @@ PASSWORD = "CHARGE_SHOP_ADMIN_PASSWORD"
 def main() -> int:
     options = _options()
     _allow_many_connections()
+    # Whoever ends us, the service that we started ends too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="charge-shop-scenario-"))
     # Tables in a log are not cut to the width of a terminal that is not there.
     console = Console(width=None if sys.stdout.isatty() else 120)
