@@ -20,7 +20,7 @@ ARGS ?=
 SEEDS ?= 2000
 START ?= 0
 
-.PHONY: help run test format scenario simulate mutants lock clean
+.PHONY: help run test format scenario simulate mutants torture lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ simulate: $(VENV)/.dev ## run the core in simulated time with faults, and check 
 
 mutants: $(VENV)/.dev ## plant every known bug in the core and show that the simulation finds it
 	@exec nice $(BIN)/python -m tests.simulation --mutants --seeds 3000
+
+torture: $(VENV)/.dev ## cut, kill, stop and starve real processes under load, and check every answer (an hour)
+	@exec $(BIN)/python -m tests.torture $(ARGS)
 
 lock: $(VENV)/.dev ## pin the newest allowed version of every dependency, with hashes
 	$(COMPILE) --upgrade --only-build-deps --build-deps-for=editable --output-file requirements-build.lock pyproject.toml
