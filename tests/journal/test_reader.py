@@ -324,7 +324,7 @@ async def test_accounts_are_as_of_their_last_entries(written: Written, reader: R
     for account in written.shop.accounts:
         state, view = accounts[account.seller_id], account.view()
         assert {name: getattr(state, name) for name in state.__struct_fields__} == {
-            name: getattr(view, name) for name in view.__struct_fields__
+            name: getattr(view, name) for name in state.__struct_fields__
         }
     assert await reader.accounts([]) == {}
 
