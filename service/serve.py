@@ -4,6 +4,7 @@ What fails on the way up is one clear line (`CannotStart`): nothing is half star
 """
 
 import asyncio
+import gc
 import logging
 import socket
 from collections.abc import Callable
@@ -56,6 +57,7 @@ async def _serve(settings: Settings, say: Say, bound: socket.socket, stopping: "
             first_password = await _first_admin(services)
             server = HttpServer(application_of(services), bound, lambda: services.requests_in_flight)
             await server.start()
+            _calm_the_garbage_collector()
             stopping.remove_done_callback(cancel)
             address = address_of(bound)
             log.info("serving", extra={"address": address})
@@ -64,6 +66,13 @@ async def _serve(settings: Settings, say: Say, bound: socket.socket, stopping: "
             is_failed = services.failed.done()
             await _drain(services, server, settings.drain_timeout_s)
         return not is_failed
+
+
+def _calm_the_garbage_collector() -> None:
+    """What is loaded by now stays, so it need not be walked again; requests leave hardly any cycles behind."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 async def _first_of(*events: "asyncio.Future[Any]") -> None:
