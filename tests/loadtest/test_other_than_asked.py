@@ -67,6 +67,14 @@ def takes_another_amount_and_does_not_answer(play: Play) -> None:
     apart(play)
 
 
+@LIES.told_as(Name.UNEXPLAINED)
+def takes_another_amount_without_key_and_does_not_answer(play: Play) -> None:
+    request = sale(play, key=None)
+    play.shop.ask(replace(request, amount=701))
+    play.send(request, fate="lost before")
+    apart(play)
+
+
 def _answers(play: Play, **members: object) -> None:
     def ask(request: Request) -> Answer:
         status, body, is_replay = play.shop.ask(request)
