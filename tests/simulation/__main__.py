@@ -38,7 +38,7 @@ EXPECTED = (
     "answer: Standby",
     "drained not in time",
     "stopped not in time",
-    "takeover by another instance",
+    "takeover from an instance that lives",
 )
 
 

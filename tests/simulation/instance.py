@@ -1,7 +1,7 @@
 """One process of the service: the real journal, directory and sweeper, put together as the service does it."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from random import Random
 from typing import Any, Final
@@ -9,7 +9,7 @@ from typing import Any, Final
 from actors.account import Rules
 from actors.directory import Bounds, Directory
 from actors.sweeper import sweep_forever
-from journal.committer import CommitterSettings
+from journal.committer import CommitterSettings, Submission
 from journal.journal import Journal, JournalSettings, JournalState
 from tests.simulation.loop import Process, SimulatedLoop
 from tests.simulation.operations import Answer, Attempt, ClientGone, Crashed, History, Operation
@@ -58,6 +58,8 @@ class Instance:
         self.is_stopping = False
         self.open: dict[Attempt, None] = {}
         """Asked here and not answered yet."""
+        self._followed_to = 0
+        self._database = server.database
         self._loop = loop
         self._history = history
         self._plan = plan
@@ -89,7 +91,8 @@ class Instance:
             ),
             self.directory,
             clock_s=lambda: boot_offset_s + loop.now,
-            on_state=lambda state: history.happened(f"journal {state}", name),
+            on_state=self._changed,
+            on_commit=self._committed,
         )
         self.directory.attach(self.journal)
         loop.add(self.process)
@@ -106,7 +109,8 @@ class Instance:
 
     @property
     def takes_requests(self) -> bool:
-        return self.is_alive and not self.process.is_frozen and not self.is_stopping and self.journal.is_ready
+        is_open = self.is_alive and not self.is_stopping and not self.directory.is_draining
+        return is_open and not self.process.is_frozen and self.journal.is_ready
 
     @property
     def is_frozen_leader(self) -> bool:
@@ -125,6 +129,33 @@ class Instance:
         self.open[attempt] = None
         attempt.reply = reply
         reply.add_done_callback(partial(self._replied, attempt))
+
+    def _changed(self, state: JournalState) -> None:
+        history = self._history
+        history.happened(f"journal {state}", self.name)
+        if state is JournalState.LEADING:
+            epoch = self.journal.epoch
+            assert epoch is not None
+            if epoch in history.epochs:
+                history.bug(f"{self.name} leads with epoch {epoch}, with which another has led")
+            history.epochs.add(epoch)
+            if history.last_leader is not None and history.last_leader.is_alive and history.last_leader is not self:
+                history.happened("takeover from an instance that lives", self.name)
+            history.last_leader = self
+
+    def _committed(self, before: int, after: int, submissions: Sequence[Submission]) -> None:
+        """What whoever follows the journal is told: everything, in order, and only what is durable."""
+        if submissions and before != self._followed_to:
+            self._history.bug(f"told of what follows position {before}, after {self._followed_to}")
+        self._followed_to = after
+        position = before
+        for submission in submissions:
+            for entry in submission.entries:
+                position += 1
+                if self._database.positions.get((entry.seller_id, entry.seq)) != position:
+                    self._history.bug(f"told of {entry.seller_id}/{entry.seq} at position {position}, where it is not")
+        if position != after:
+            self._history.bug(f"told of entries up to {after}, and shown those up to {position}")
 
     def hang_up(self, attempt: Attempt) -> None:
         """The client is gone: its handler is cancelled, and with it what it waits for. In this process."""

@@ -1,9 +1,9 @@
 """What must be true of the journal by itself, whatever anybody was told: order, books, chain, and the rows."""
 
-from actors.account import Account, OpenCharge, apply
+from actors.account import Account, apply, load_unwritten
 from journal.entry import Entry
 from journal.memory import MemoryDatabase
-from journal.projections import AccountRow, ChargeRow, CreditRequestRow, unwritten_charge
+from journal.projections import AccountRow, ChargeRow, CreditRequestRow
 from tests.simulation.model import Broken, Limits, State, after
 from tests.simulation.operations import History
 
@@ -95,9 +95,7 @@ def _check_apply(database: MemoryDatabase, seller_id: str, entries: list[Entry])
     rows: dict[object, object] = {}
     for entry in entries:
         row = apply(account, entry)
-        charge = unwritten_charge(entry)
-        if charge is not None:
-            account.charges[entry.id] = OpenCharge(charge, entry)
+        load_unwritten(account, entry)
         if row is not None:
             rows[type(row), getattr(row, "seq", 0)] = row
     kept: dict[object, object] = {(AccountRow, 0): database.accounts[seller_id]}

@@ -8,9 +8,9 @@ each charge in it: an attempt of the batch is one of each of its parts.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from actors.actor import UnknownSeller
 from actors.commands import AccountView, ChargeMany, Command, DecideCredit, Done, ManyDone, Outcome, Refusal
@@ -161,6 +161,9 @@ class History:
         self.bugs: list[tuple[int, str]] = []
         """What was seen to be wrong while it happened."""
         self.seen_seq: dict[str, int] = {}
+        """The highest seq of each seller that anybody was told of."""
+        self.last_leader: Any = None
+        self.epochs: set[int] = set()
 
     def note(self, kind: str, what: object = None) -> None:
         step, now = self._clock()
@@ -216,6 +219,13 @@ class History:
     def wrote(self, first_position: int, entries: tuple[Entry, ...]) -> None:
         self.written.append(Written(self._clock()[0], first_position, entries))
         self.note("write", self.written[-1])
+
+    def is_one_command(self, entries: Sequence[Entry]) -> bool:
+        """Whether one command alone can have written all these, which may then pass the bound of a flush."""
+        tags = {tag_of(entry) for entry in entries}
+        return len(tags) == 1 or any(
+            tags <= {part.tag for part in operation.parts} for operation in self.operations if operation.parts
+        )
 
     def digest(self) -> str:
         """The same for the same seed, to the last byte."""

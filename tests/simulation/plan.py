@@ -23,6 +23,7 @@ FLUSH_FAULTS: Final = (
 DISASTERS: Final = (
     "crash",  # kill -9 of an instance, and a restart
     "pause",  # SIGSTOP of an instance, SIGCONT later
+    "disconnect",  # an instance's idle connection dies
     "partition",  # an instance cannot reach the database
     "outage",  # kill -9 of the database, and a restart
     "stall",  # SIGSTOP of the database, SIGCONT later
@@ -72,6 +73,8 @@ class Plan(Struct, frozen=True):
     gone_p: float
     wrong_instance_p: float
     poison_p: float
+    absurd_p: float
+    """Of amounts near the bound of all balances."""
     disasters: tuple[tuple[float, str], ...]
     """(virtual time, kind)."""
 
@@ -112,5 +115,6 @@ def plan_of(seed: int) -> Plan:
         gone_p=pick((0.0, 0.05, 0.2)),
         wrong_instance_p=pick((0.0, 0.1)),
         poison_p=pick((0.0, 0.0, 0.06)),
+        absurd_p=0.3 if chance() < 0.06 else 0.0,
         disasters=tuple(disasters),
     )

@@ -232,8 +232,12 @@ class Scenario:
                 victim.process.is_frozen = True
                 self._read_from(victim, for_s)
                 self.loop.call_later(for_s, self._thaw, victim)
+            case "disconnect":
+                victim.store.lose_connection()
             case "partition":
                 victim.store.is_cut_off = True
+                if random.random() < 0.5:
+                    victim.store.lose_connection()
                 self._read_from(victim, for_s)
                 self.loop.call_later(for_s, self._reconnect, victim)
             case "clock":
@@ -351,6 +355,7 @@ class Scenario:
 
     async def _finish(self) -> None:
         """SIGTERM for all: they answer, flush, give the lease back and end, in time."""
+        await self._until(lambda: not self._server.late, 10.0, "the network never becomes quiet")
         was_led_by = self._leader()
         begin = len(self.history.events)
         instances = list(self._instances)

@@ -53,6 +53,10 @@ class Server:
         self.process = Process("database")
         self.is_down = False
         self.has_room = True
+        self.late = 0
+        """Exchanges that were given up by their client and are still to come."""
+        self.connections: list[Callable[[], None]] = []
+        """How to tell each instance that its connection has died."""
         self._loop = loop
         self._history = history
         self._is_poison = is_poison
@@ -81,6 +85,8 @@ class Server:
         lost = [*([self._holder] if self._holder else []), *self._waiting]
         self._holder = None
         self._waiting.clear()
+        for lose in self.connections:
+            lose()
         for transaction in lost:
             self._history.count("rolled back by a kill of the database")
             transaction.reply(ConnectionLost())

@@ -29,8 +29,6 @@ from tests.simulation.operations import History
 from tests.simulation.plan import Plan
 from tests.simulation.server import ConnectionLost, Server, Transaction, run_now
 
-SUBMISSION_MAX = 8
-"""No command of the workload writes more entries; one submission may pass the bound of a flush."""
 SLOW_S = 4.0
 """The most that a cut-off statement is late."""
 
@@ -51,15 +49,17 @@ class FaultyStore:
         """No faults any more."""
         self.is_cut_off = False
         """The network between this instance and the server is gone."""
-        self.is_connected = True
+        self.is_connected = False
+        """The connection that flushes go by: made with the lease or a new epoch, lost with any accident."""
         self.on_lost: Callable[[], None] = lambda: None
+        server.connections.append(self.lose_connection)
 
     # --- the flush ---
 
     async def flush(self, epoch: int, batch: Batch) -> list[KnownKey]:
         if self._is_flushing:
             self._history.bug("two flushes in flight")
-        if len(batch.entries) > max(self._plan.batch_entries_max, SUBMISSION_MAX):
+        if len(batch.entries) > self._plan.batch_entries_max and not self._history.is_one_command(batch.entries):
             self._history.bug(f"a flush of {len(batch.entries)} entries")
         self._is_flushing = True
         try:
@@ -72,6 +72,9 @@ class FaultyStore:
         if fault is not None:
             self._history.happened(f"fault: flush {fault}")
         if fault == "unavailable" or (self.is_cut_off and self._random.random() < 0.5):
+            self.lose_connection()
+        if not self.is_connected:
+            self._history.count("flush without a connection")
             raise JournalUnavailable("there is no connection to the database")
         if fault == "refused":
             await asyncio.sleep(self._delay_s())
@@ -92,15 +95,15 @@ class FaultyStore:
             arrives_s *= self._random.choice((1, 1, 30))
             transaction.commit_s = self._random.random() * self._random.choice((0.1, SLOW_S))
             cut_s = self._random.random() * self._random.choice((0.01, 0.3))
-            self._loop.call_later(cut_s, self._fail, future, OutcomeUnknown("the connection died"))
+            self._loop.call_later(cut_s, self._cut, future, "the connection died")
         elif fault == "lost_request" or self.is_cut_off:
-            self._loop.call_later(arrives_s, self._fail, future, OutcomeUnknown("the connection died"))
+            self._loop.call_later(arrives_s, self._cut, future, "the connection died")
         elif fault == "hung":
             transaction.commit_s = self._plan.flush_timeout_s * 2 * self._random.random()
         if fault != "lost_request" and not self.is_cut_off:
             self._loop.call_later(arrives_s, self._server.receive, transaction, context=self._server.process.context)
         watchdog = self._loop.call_later(
-            self._plan.flush_timeout_s, self._fail, future, OutcomeUnknown("the watchdog ended the connection")
+            self._plan.flush_timeout_s, self._cut, future, "the watchdog ended the connection"
         )
         try:
             known: list[KnownKey] = await future
@@ -121,9 +124,14 @@ class FaultyStore:
             kind = type(result).__name__ if isinstance(result, Exception) else "known" if result else "written"
             self._history.happened(f"late: {kind}")
             return
-        if isinstance(result, ConnectionLost) or fault in ("lost_reply", "warned"):
-            result = OutcomeUnknown("the COMMIT came with a warning" if fault == "warned" else "the connection died")
-        self._send_back(future, result, OutcomeUnknown("the connection died"))
+        if fault == "warned" and not isinstance(result, Exception):
+            result = OutcomeUnknown("the COMMIT came with a warning")
+        if isinstance(result, ConnectionLost) or fault == "lost_reply":
+            self._loop.call_later(
+                self._delay_s(), self._cut, future, "the connection died", context=self._process.context
+            )
+        else:
+            self._send_back(future, result, OutcomeUnknown("the connection died"))
 
     # --- every other exchange ---
 
@@ -132,6 +140,7 @@ class FaultyStore:
         lease: Lease | None = await self._exchange(
             lambda: run_now(model.acquire(owner, ttl_s, is_former_owner_dead=is_former_owner_dead)), is_writing=True
         )
+        self.is_connected = self.is_connected or lease is not None
         return lease
 
     async def renew(self, epoch: int, ttl_s: float) -> bool:
@@ -145,6 +154,7 @@ class FaultyStore:
         lease: Lease | None = await self._exchange(
             lambda: run_now(self._model.raise_epoch(epoch, ttl_s)), is_writing=True
         )
+        self.is_connected = self.is_connected or lease is not None
         return lease
 
     async def contains(self, entry: Entry) -> bool:
@@ -205,17 +215,36 @@ class FaultyStore:
         arrives_s = self._delay_s()
         if fault in ("lost request", "cut"):
             self._loop.call_later(arrives_s, self._fail, future, JournalUnavailable("the connection died"))
-            arrives_s *= self._random.choice((1, 30))
+            arrives_s = min(arrives_s * self._random.choice((1, 30)), SLOW_S)
+        if fault == "cut":
+            self._server.late += 1
         if fault != "lost request":
             self._loop.call_later(arrives_s, self._server.receive, transaction, context=self._server.process.context)
         return await future
 
     def _replied(self, future: asyncio.Future[Any], fault: str | None, result: object) -> None:
+        if fault == "cut":
+            self._server.late -= 1
         if isinstance(result, ConnectionLost) or fault is not None:
             result = JournalUnavailable("the connection died")
         self._send_back(future, result, JournalUnavailable("the connection died"))
 
     # --- the network ---
+
+    def lose_connection(self) -> None:
+        """The connection for flushes is found to be dead. Called in any process."""
+        if self.is_connected:
+            self.is_connected = False
+            self._loop.call_soon(self._lost, context=self._process.context)
+
+    def _lost(self) -> None:
+        self.on_lost()
+
+    def _cut(self, future: asyncio.Future[Any], why: str) -> None:
+        """The connection died under a flush."""
+        if not future.done():
+            self.lose_connection()
+            future.set_exception(OutcomeUnknown(why))
 
     def _send_back(self, future: asyncio.Future[Any], result: object, if_cut_off: Exception) -> None:
         context = self._process.context

@@ -35,6 +35,9 @@ from tests.simulation.operations import History, Operation
 from tests.simulation.plan import EPOCH_US, Plan
 
 CURRENCY: Final = "USD"
+BALANCE_MAX: Final = 10**18
+AMOUNT_MAX: Final = 10**15 - 1
+"""The longest text of an amount."""
 ADMINS: Final = ("admin-a", "admin-b")
 UNKNOWN_SELLER: Final = "0192f0c1-0000-7000-8000-0000000000ff"
 POISON: Final = "a value that the database does not take"
@@ -90,10 +93,16 @@ class Workload:
         return self._new(self._seller())
 
     def delay_s(self, operation: Operation, now_s: float) -> float:
-        """What ends a hold comes in one of some cases in the moment in which the hold ends by itself."""
+        """What ends a hold, and an atomic batch, come at times in the moment in which a hold ends by itself."""
         command = operation.command
-        expires_at_s = self._expires_at_s.get(command.charge_id) if isinstance(command, Capture | Void) else None
-        if expires_at_s is None or self._random.random() < 0.7:
+        expires_at_s = None
+        if self._random.random() < 0.3:
+            if isinstance(command, Capture | Void):
+                expires_at_s = self._expires_at_s.get(command.charge_id)
+            elif isinstance(command, ChargeMany):
+                holds = [hold for seller_id, hold in self._holds if seller_id == operation.seller_id]
+                expires_at_s = self._expires_at_s[holds[-1]] if holds else None
+        if expires_at_s is None or expires_at_s > now_s + 10.0:
             return 0.0
         return max(0.0, expires_at_s - now_s - 2 * self._plan.latency_s * self._random.random())
 
@@ -115,7 +124,7 @@ class Workload:
         random = self._random
         parts = [
             self._add(seller_id, self._command(random.choice(("charge", "charge", "hold")), seller_id))
-            for _ in range(random.randrange(1, 7))
+            for _ in range(random.randrange(1, 7) if random.random() < 0.8 else 25)
         ]
         is_atomic = random.random() < 0.5
         for part in parts:
@@ -138,6 +147,9 @@ class Workload:
         operation = Operation(number, seller_id, self._tag(), command, is_poison, list(parts))
         self._history.operations.append(operation)
         return operation
+
+    def _is_absurd(self) -> bool:
+        return self._random.random() < self._plan.absurd_p
 
     def _tag(self) -> str:
         """Of the next operation: who makes it, or for the decision of an admin, the note."""
@@ -173,7 +185,8 @@ class Workload:
                 sold = self._charge(seller_id, self._sales)
                 return self._with_key(seller_id, Refund(Caller(tag, True), sold, part, tag))
             case "request":
-                return self._with_key(seller_id, RequestCredit(Caller(tag, False), amount * pick((1, 2, 3)), tag))
+                amount = AMOUNT_MAX if self._is_absurd() else amount * pick((1, 2, 3))
+                return self._with_key(seller_id, RequestCredit(Caller(tag, False), amount, tag))
             case "decide":
                 decision: Literal["approve", "reject", "cancel"]
                 decision = pick(("approve", "approve", "approve", "reject", "cancel"))
@@ -182,12 +195,13 @@ class Workload:
             case "adjust":
                 direction: Literal["credit", "debit"] = pick(("credit", "credit", "credit", "debit"))
                 if direction == "credit":
-                    is_absurd = random.random() < 0.02
-                    amount = 10**18 - max(0, self._available(seller_id)) if is_absurd else amount * pick((1, 3))
+                    # Up to the bound, which may leave no room for what comes back.
+                    rest = BALANCE_MAX - max(0, self._available(seller_id))
+                    amount = rest if self._is_absurd() else amount * pick((1, 3))
                 return self._with_key(seller_id, Adjust(Caller(tag, True), amount, direction, tag))
             case "change":
                 is_suspended = pick((None, None, False, False, False, True))
-                limit = pick((None, 0, 100, 500, 1_000))
+                limit = BALANCE_MAX if self._is_absurd() else pick((None, 0, 100, 500, 1_000))
                 return ChangeAccount(Caller(tag, True), is_suspended, limit)
             case _:
                 return Settle(Caller(tag, False))
