@@ -125,7 +125,7 @@ async def test_the_flush_reads_by_index_even_when_planned_on_an_empty_journal(
     connection's settings are what prevents it: without them (`is_told` false) the trap is there."""
     await owner.execute("VACUUM ANALYZE cell_00.entries")
     connection = await asyncpg.connect(database.owner_url, server_settings=FLUSH_SETTINGS if is_told else None)
-    statement = re.sub(r"\$\d+(?=::)", "'{}'", FLUSH.replace("{projections}", "").replace("{cell}", "cell_00"))
+    statement = re.sub(r"\$\d+(?=::)", "'[]'", FLUSH.replace("{projections}", "").replace("{cell}", "cell_00"))
     plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {re.sub(r'[$][12]', '1', statement)}"))
     assert ("Seq Scan on entries" not in plan) == is_told
     assert ("entries_idempotency_key" in plan) == is_told
