@@ -17,7 +17,7 @@ export function Admins({ who }) {
   const [isCreating, setIsCreating] = useState(false);
   const columns = [
     { name: "Username", isMain: true, cell: ({ id, username }) => html`<b>${username}</b>${id === who.id && html` <small>you</small>`}` },
-    { name: "Status", cell: ({ status }) => html`<${Badge} name=${status} />` },
+    { name: "Status", isTop: true, cell: ({ status }) => html`<${Badge} name=${status} />` },
     { name: "Since", cell: ({ created_at }) => html`<${Ago} at=${created_at} />` },
     { name: "Actions", isEnd: true, cell: (admin) => admin.id !== who.id && html`<${Switch} admin=${admin} onDone=${pages.resource.reload} />` },
   ];

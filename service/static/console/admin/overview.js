@@ -5,7 +5,7 @@ import { useLive } from "../app/live.js";
 import { usePendingCount } from "../app/pending.js";
 import { useResource } from "../app/resource.js";
 import { href } from "../app/router.js";
-import { clock, midnight, money, share, shortClock, whole } from "../app/format.js";
+import { clock, midnight, money, share, whole } from "../app/format.js";
 import { isZero } from "../app/money.js";
 import { Amount, Figure } from "../ui/amount.js";
 import { ShareBar, TimeChart } from "../ui/chart.js";
@@ -83,8 +83,13 @@ function Health() {
 
 function PaceChart({ pace }) {
   const points = pace.points.map(({ second, count }) => ({ x: second * 1000, y: count, label: `${clock(second * 1000)}: ${count} ${count === 1 ? "charge" : "charges"}` }));
-  return html`<${TimeChart} points=${points} kind="bars" height=${220} formatX=${shortClock} formatY=${whole}
+  return html`<${TimeChart} points=${points} kind="bars" isWhole height=${220} formatX=${secondsAgo} formatY=${whole}
     summary=${`Charges per second in the last two minutes; now ${pace.perSecond.toFixed(1)} per second.`} />`;
+}
+
+function secondsAgo(moment) {
+  const seconds = Math.round((Date.now() - moment) / 10000) * 10;
+  return seconds < 10 ? "now" : `${seconds} s ago`;
 }
 
 function Outcomes({ counts }) {
@@ -106,7 +111,7 @@ function Best({ figures }) {
   if (!figures.best.length) return html`<${Empty} icon="users" title="No sales today yet" />`;
   const most = figures.best[0].size;
   return html`<ol class="ranks">${figures.best.map(({ seller, sold, size }) => html`<li key=${seller.id}>
-    <a href=${href(`/sellers/${seller.id}`)} dir="auto">${seller.name}</a><${Amount} value=${sold} currency=${seller.currency} />
+    <a href=${href(`/sellers/${seller.id}`)} ><bdi>${seller.name}</bdi></a><${Amount} value=${sold} currency=${seller.currency} />
     <span class="rank-bar" aria-hidden="true"><i style=${{ inlineSize: `${(size / most) * 100}%` }}></i></span></li>`)}</ol>`;
 }
 
@@ -120,7 +125,7 @@ function Feed() {
     const shown = [...live, ...data.filter(({ id }) => !known.has(id))].slice(0, FEED_MAX);
     if (!shown.length) return html`<${Empty} icon="list-tree" title="The journal is empty" action=${html`<a class="button primary" href="#/sellers">Create a seller</a>`}>Its first entry comes with the first seller.</${Empty}>`;
     return html`<ul class="feed">${shown.map((entry) => html`<li key=${entry.id} class=${known.has(entry.id) ? "fresh" : ""}>
-      <a href=${href(`/transactions/${entry.id}`)} aria-label="Entry ${entry.seq}"><${Badge} name=${entry.type} /></a>
+      <a href=${href(`/transactions/${entry.id}`)}><${Badge} name=${entry.type} /></a>
       <span class="feed-who"><${SellerLink} id=${entry.seller_id} /></span>
       <span class="feed-amount">${entry.debit_account && !isZero(entry.amount) ? html`<${Amount} value=${entry.amount} currency=${entry.currency} isSigned />` : html`<span class="faint">–</span>`}</span>
       <span class="feed-when"><${Ago} at=${entry.created_at} /></span></li>`)}</ul>`;

@@ -74,8 +74,8 @@ function Decided({ status }) {
   const pages = usePages("/v1/credit-requests", { status }, { isAbout: ({ type }) => CHANGES_REQUESTS.has(type) });
   return html`<${Pages} pages=${pages} caption="Credit requests" columns=${[
     { name: "Amount", isMain: true, cell: ({ amount, currency }) => html`<b><${Amount} value=${amount} currency=${currency} /></b>` },
-    { name: "Seller", cell: ({ seller_id }) => html`<${SellerLink} id=${seller_id} />` },
-    { name: "Asked", cell: ({ created_at }) => html`<${Ago} at=${created_at} />` },
+    { name: "Seller", isTop: true, cell: ({ seller_id }) => html`<${SellerLink} id=${seller_id} />` },
+    { name: "Asked", isQuiet: true, cell: ({ created_at }) => html`<${Ago} at=${created_at} />` },
     { name: "Note", cell: ({ note }) => html`<span dir="auto">${note || "–"}</span>` },
     { name: "Decision", cell: (request) => html`<${Badge} name=${request.status} /> <${Ago} at=${request.decided_at} />` },
     { name: "Said", cell: ({ decision_note }) => html`<span dir="auto">${decision_note || "–"}</span>` },

@@ -22,12 +22,12 @@ const SETTLE_MS = 200;
 
 const COLUMNS = [
   { name: "Seller", isMain: true, cell: ({ id, name }) => html`<a class="row-link" href=${href(`/sellers/${id}`)} dir="auto">${name}</a>` },
-  { name: "Username", isQuiet: true, cell: ({ username }) => username },
+  { name: "Username", cell: ({ username }) => username },
   { name: "Status", cell: ({ status }) => html`<${Badge} name=${status} />` },
   { name: "Since", isQuiet: true, cell: ({ created_at }) => html`<${Ago} at=${created_at} />` },
   { name: "Limit", isEnd: true, isQuiet: true, cell: ({ credit_limit, currency }) => (isZero(credit_limit) ? html`<span class="faint">none</span>` : html`<${Amount} value=${credit_limit} currency=${currency} />`) },
   { name: "Held", isEnd: true, isQuiet: true, cell: ({ balance, currency }) => (isZero(balance.held) ? html`<span class="faint">–</span>` : html`<${Amount} value=${balance.held} currency=${currency} />`) },
-  { name: "Available", isEnd: true, cell: ({ balance, currency }) => html`<b><${Amount} value=${balance.available} currency=${currency} /></b>` },
+  { name: "Available", isEnd: true, isTop: true, cell: ({ balance, currency }) => html`<b><${Amount} value=${balance.available} currency=${currency} /></b>` },
 ];
 
 export function Sellers() {

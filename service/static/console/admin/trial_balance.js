@@ -24,11 +24,15 @@ export function TrialBalance() {
 function Totals({ totals }) {
   const { currency, accounts, total_debits, total_credits, balanced } = totals;
   const cell = (value) => html`<${Amount} value=${value} currency=${currency} />`;
+  const amount = (name, value) => html`<td role="cell" class="end labelled" data-label=${name}>${cell(value)}</td>`;
   return html`<${Card} title=${currency} aside=${html`<${Badge} name=${balanced ? "completed" : "failed"} label=${balanced ? "Balanced" : "Not balanced"} />`}>
-    <div class="table-frame"><table class="ledger"><caption class="unseen">Trial balance in ${currency}</caption>
-      <thead><tr><th scope="col">Account</th><th scope="col" class="quiet">Whose</th><th scope="col" class="end">Debits</th><th scope="col" class="end">Credits</th><th scope="col" class="end">Balance</th></tr></thead>
-      <tbody>${accounts.map(({ account, debits, credits, balance }) => html`<tr key=${account}><th scope="row">${word(account)}</th><td class="quiet">${OWNERS[account]}</td><td class="end">${cell(debits)}</td><td class="end">${cell(credits)}</td><td class="end">${cell(balance)}</td></tr>`)}</tbody>
-      <tfoot><tr><th scope="row">Total</th><td class="quiet"></td><td class="end">${cell(total_debits)}</td><td class="end">${cell(total_credits)}</td><td></td></tr></tfoot>
+    <div class="table-frame"><table class="ledger" role="table"><caption class="unseen">Trial balance in ${currency}</caption>
+      <thead role="rowgroup"><tr role="row">${["Account", "Whose"].map((name) => html`<th key=${name} role="columnheader" scope="col">${name}</th>`)}
+        ${["Debits", "Credits", "Balance"].map((name) => html`<th key=${name} role="columnheader" scope="col" class="end">${name}</th>`)}</tr></thead>
+      <tbody role="rowgroup">${accounts.map(({ account, debits, credits, balance }) => html`<tr key=${account} role="row">
+        <th role="rowheader" scope="row" class="main">${word(account)}</th><td role="cell" class="quiet">${OWNERS[account]}</td>${amount("Debits", debits)}${amount("Credits", credits)}
+        <td role="cell" class="end top">${cell(balance)}</td></tr>`)}</tbody>
+      <tfoot role="rowgroup"><tr role="row"><th role="rowheader" scope="row" class="main">Total</th><td role="cell" class="quiet"></td>${amount("Debits", total_debits)}${amount("Credits", total_credits)}<td role="cell"></td></tr></tfoot>
     </table></div>
   </${Card}>`;
 }

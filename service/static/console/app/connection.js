@@ -1,6 +1,7 @@
 // Whether the service answers. Everything that asks reports here; while it does not answer, it is probed until it does.
 // Pages watch `connection`: the banner says so, and what is shown is loaded again afterwards.
 
+import { session } from "./session.js";
 import { Store } from "./store.js";
 
 const PROBE_FIRST_MS = 500;
@@ -43,8 +44,10 @@ async function probe() {
     await new Promise((resolve) => setTimeout(resolve, wait_ms));
     wait_ms = Math.min(wait_ms * 1.6, PROBE_LAST_MS);
     try {
-      // Without credentials: 401 says that it serves. A standby says 503, a proxy without a service 502.
-      const response = await fetch("/v1/auth/me", { cache: "no-store", signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
+      // Any answer below 500 says that it serves, 401 too. A standby says 503, a proxy without a service 502.
+      const token = session.value?.token;
+      const headers = token ? { Authorization: `Bearer ${token}` } : {};
+      const response = await fetch("/v1/auth/me", { headers, cache: "no-store", signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
       if (response.status < 500) answered();
     } catch {
       // Still away.

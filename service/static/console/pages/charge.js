@@ -50,7 +50,7 @@ export function ChargeSummary({ charge, isAdmin }) {
     <${Facts} facts=${[
       ["Phone number", html`<span class="phone" dir="ltr">${charge.phone_number}</span>`],
       ["Seller", isAdmin && html`<${SellerLink} id=${charge.seller_id} />`],
-      ["Sold", html`<${At} at=${charge.created_at} isExact />`],
+      ["When", html`<${At} at=${charge.created_at} isExact />`],
       ["Expires in", charge.status === "pending" && html`<${Countdown} to=${charge.expires_at} />`],
       ["Refunded", toMinor(charge.refunded_amount) > 0n && html`<${Amount} value=${charge.refunded_amount} currency=${charge.currency} />`],
       ["Reference", charge.reference && html`<span dir="auto">${charge.reference}</span>`],

@@ -22,7 +22,7 @@ export const chargeColumns = (isAdmin) => [
   { name: "Reference", isQuiet: true, cell: ({ reference }) => html`<span dir="auto">${reference || "–"}</span>` },
   { name: "Status", cell: ({ status }) => html`<${Badge} name=${status} />` },
   { name: "When", cell: ({ created_at }) => html`<${Ago} at=${created_at} />` },
-  { name: "Amount", isEnd: true, cell: ({ amount, currency }) => html`<${Amount} value=${amount} currency=${currency} />` },
+  { name: "Amount", isEnd: true, isTop: true, cell: ({ amount, currency }) => html`<${Amount} value=${amount} currency=${currency} />` },
 ];
 
 export function Charges({ who }) {

@@ -24,8 +24,8 @@ export const transactionColumns = (isAdmin) => [
   { name: "No.", isEnd: true, isQuiet: true, cell: ({ seq }) => html`<span class="number">${seq}</span>` },
   { name: "When", cell: ({ created_at }) => html`<${Ago} at=${created_at} />` },
   { name: "From → to", isQuiet: true, cell: (entry) => html`<${Flow} entry=${entry} />` },
-  { name: "Amount", isEnd: true, cell: (entry) => html`<${Effect} entry=${entry} />` },
-  { name: "Available after", isEnd: true, cell: ({ available_after, currency }) => html`<${Amount} value=${available_after} currency=${currency} />` },
+  { name: "Amount", isEnd: true, isTop: true, cell: (entry) => html`<${Effect} entry=${entry} />` },
+  { name: "Available after", isEnd: true, isQuiet: true, cell: ({ available_after, currency }) => html`<${Amount} value=${available_after} currency=${currency} />` },
 ];
 
 export function Flow({ entry }) {

@@ -19,8 +19,8 @@ export function ApiKeys() {
   const columns = [
     { name: "Name", isMain: true, cell: ({ name }) => html`<b dir="auto">${name}</b>` },
     { name: "Begins with", cell: ({ prefix }) => html`<code>${prefix}…</code>` },
-    { name: "Made", cell: ({ created_at }) => html`<${Ago} at=${created_at} />` },
-    { name: "Last used", cell: ({ last_used_at }) => (last_used_at ? html`<${Ago} at=${last_used_at} />` : html`<span class="faint">never</span>`) },
+    { name: "Made", isQuiet: true, cell: ({ created_at }) => html`<${Ago} at=${created_at} />` },
+    { name: "Last used", isLabelled: true, cell: ({ last_used_at }) => (last_used_at ? html`<${Ago} at=${last_used_at} />` : html`<span class="faint">never</span>`) },
     { name: "Actions", isEnd: true, cell: (key) => html`<${Button} kind="small" onClick=${() => setRevoked(key)}>Revoke</${Button}>` },
   ];
   return html`<${Page} title="API keys" lead=${html`For your programs. The <a href="/swagger/">documentation of the API</a> shows every operation.`}>

@@ -21,10 +21,10 @@ export function Credit({ who }) {
   const figure = (name) => (balance ? html`<${Figure} value=${balance[name]} currency=${currency} />` : html`<i class="ghost"></i>`);
   const columns = [
     { name: "Amount", isMain: true, cell: ({ amount }) => html`<b><${Amount} value=${amount} currency=${currency} /></b>` },
-    { name: "Asked", cell: ({ created_at }) => html`<${Ago} at=${created_at} />` },
+    { name: "Asked", isLabelled: true, cell: ({ created_at }) => html`<${Ago} at=${created_at} />` },
     { name: "Note", cell: ({ note }) => html`<span dir="auto">${note || "–"}</span>` },
-    { name: "Status", cell: (request) => html`<${Badge} name=${request.status} />${request.status === "pending" && request.approvals.length > 0 && html` <small>first of two approvals</small>`}` },
-    { name: "Decision", cell: (request) => html`<${Decision} request=${request} onDone=${pages.resource.reload} />` },
+    { name: "Status", isTop: true, cell: (request) => html`<${Badge} name=${request.status} />${request.status === "pending" && request.approvals.length > 0 && html` <small>first of two approvals</small>`}` },
+    { name: "Decision", isLabelled: true, cell: (request) => html`<${Decision} request=${request} onDone=${pages.resource.reload} />` },
   ];
   return html`<${Page} title="Credit">
     <div class="stats three">

@@ -18,9 +18,9 @@ export function Holds({ who }) {
   const columns = [
     { name: "Number", isMain: true, cell: (charge) => html`<a href=${href(`/charges/${charge.id}`)} dir="ltr">${charge.phone_number}</a>` },
     { name: "Reference", isQuiet: true, cell: ({ reference }) => html`<span dir="auto">${reference || "–"}</span>` },
-    { name: "Held", cell: ({ created_at }) => html`<${Ago} at=${created_at} />` },
-    { name: "Given back in", cell: ({ expires_at }) => html`<${Countdown} to=${expires_at} />` },
-    { name: "Amount", isEnd: true, cell: ({ amount, currency }) => html`<${Amount} value=${amount} currency=${currency} />` },
+    { name: "Held", isQuiet: true, cell: ({ created_at }) => html`<${Ago} at=${created_at} />` },
+    { name: "Given back in", isLabelled: true, cell: ({ expires_at }) => html`<${Countdown} to=${expires_at} />` },
+    { name: "Amount", isEnd: true, isTop: true, cell: ({ amount, currency }) => html`<${Amount} value=${amount} currency=${currency} />` },
     { name: "Actions", isEnd: true, cell: (charge) => html`<span class="row-actions"><${ChargeActions} who=${who} charge=${charge} onDone=${pages.resource.reload} isSmall /></span>` },
   ];
   const lead = balance && html`<${Amount} value=${balance.held} currency=${balance.currency} /> is held. Capture takes it, void gives it back; what is left alone is given back by itself.`;

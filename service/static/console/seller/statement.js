@@ -5,7 +5,7 @@ import { get } from "../app/api.js";
 import { useResource } from "../app/resource.js";
 import { place, setQuery } from "../app/router.js";
 import { useStore } from "../app/store.js";
-import { date, money, shortClock, shortDate, exactTime, whole } from "../app/format.js";
+import { clock, date, money, shortClock, shortDate, exactTime, whole } from "../app/format.js";
 import { isZero } from "../app/money.js";
 import { Amount, Figure } from "../ui/amount.js";
 import { Button } from "../ui/controls.js";
@@ -18,7 +18,8 @@ import { Table } from "../ui/table.js";
 
 const EXACT_MAX = 300;
 const SAMPLES = 48;
-const DAY_MS = 86400000;
+const HOUR_MS = 3600000;
+const DAY_MS = 24 * HOUR_MS;
 
 export function StatementPage({ who }) {
   const { query } = useStore(place);
@@ -27,7 +28,7 @@ export function StatementPage({ who }) {
   const resource = useResource(
     async (signal) => {
       const statement = await get("/v1/statement", asked, { signal });
-      return { statement, points: await balances(statement, signal) };
+      return { statement, points: await balances(statement, who.seller, signal) };
     },
     [asked.from, asked.to],
     { isAbout: () => !asked.to || Date.parse(asked.to) > Date.now() },
@@ -46,7 +47,7 @@ export function StatementPage({ who }) {
 function Statement({ statement, points }) {
   const { currency, opening_balance, closing_balance, entries, totals } = statement;
   const moving = Object.entries(totals).filter(([, total]) => !isZero(total.amount) || total.count);
-  const span = Date.parse(statement.to) - Date.parse(statement.from);
+  const [from, to] = [points[0].x, points.at(-1).x];
   const summary = `Available credit from ${date(statement.from)}: ${money(opening_balance, currency)} at the start, ${money(closing_balance, currency)} at the end.`;
   return html`
     <div class="stats three">
@@ -56,24 +57,26 @@ function Statement({ statement, points }) {
     </div>
     <${Card} title="Available credit">
       <${TimeChart} points=${points} kind="step" height=${260} summary=${summary} isFromZero=${false}
-        from=${Date.parse(statement.from)} to=${Date.parse(statement.to)}
-        formatY=${(value) => money(String(Math.round(value)), currency, { compact: true })} formatX=${span > 2 * DAY_MS ? shortDate : shortClock} />
+        from=${from} to=${to}
+        formatY=${(value) => money(String(Math.round(value)), currency, { compact: true })} formatX=${to - from > 2 * DAY_MS ? shortDate : to - from > HOUR_MS ? shortClock : clock} />
     </${Card}>
     <${Card} title="What made the difference">
       ${moving.length
         ? html`<${Table} caption="Totals by kind" keyOf=${([type]) => type} rows=${moving} columns=${[
             { name: "Kind", isMain: true, cell: ([type]) => html`<${Badge} name=${type} />` },
-            { name: "Entries", isEnd: true, cell: ([, total]) => html`<span class="number">${whole(total.count)}</span>` },
-            { name: "Effect on available credit", isEnd: true, cell: ([, total]) => html`<${Amount} value=${total.amount} currency=${currency} isSigned />` },
+            { name: "Entries", isEnd: true, isLabelled: true, cell: ([, total]) => html`<span class="number">${whole(total.count)}</span>` },
+            { name: "Effect on available credit", isEnd: true, isTop: true, cell: ([, total]) => html`<${Amount} value=${total.amount} currency=${currency} isSigned />` },
           ]} />`
         : html`<${Empty} icon="file-text" title="Nothing happened in this period">Choose a longer one.</${Empty}>`}
     </${Card}>`;
 }
 
 /** Points of the chart: every entry when there are few; otherwise the balance as of evenly spaced times. */
-async function balances(statement, signal) {
+async function balances(statement, seller, signal) {
   const { currency, from, to } = statement;
-  const [start, end] = [Date.parse(from), Math.min(Date.parse(to), Date.now())];
+  // Before the seller was there, and after now, there is nothing to draw.
+  const start = Math.max(Date.parse(from), Date.parse(seller.created_at));
+  const end = Math.min(Date.parse(to), Date.now());
   const point = (x, text) => ({ x, y: Number(text), label: `${exactTime(x)}: ${money(text, currency)}` });
   if (end <= start) return [point(Date.parse(from), statement.opening_balance), point(Date.parse(to), statement.opening_balance)];
   const points = [point(start, statement.opening_balance)];

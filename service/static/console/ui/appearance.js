@@ -21,7 +21,7 @@ export function Appearance() {
   const popover = useRef();
   return html`<div class="appearance">
     <button type="button" class="icon-button" aria-label="Appearance" title="Appearance" popovertarget=${id}><${Icon} name="sun" /></button>
-    <div id=${id} popover class="popover" ref=${popover}>
+    <div id=${id} popover="auto" class="popover" ref=${popover}>
       <${Choice} label="Theme" options=${THEMES} value=${useStore(theme)} onChange=${chooseTheme} />
       <${Choice} label="Layout" options=${DIRECTIONS} value=${useStore(direction)} onChange=${chooseDirection} />
     </div>

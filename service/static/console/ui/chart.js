@@ -6,7 +6,7 @@ import { html, useEffect, useId, useRef, useState } from "../app/preact.js";
 const MARGIN = { top: 12, right: 12, bottom: 26, left: 56 };
 
 /** points: [{x (ms), y, label}] by time; kind: "line" | "step" | "bars". `summary` says it in words. */
-export function TimeChart({ points, kind = "line", height = 220, formatY, formatX, summary, from, to, tone = "accent", isFromZero = true }) {
+export function TimeChart({ points, kind = "line", height = 220, formatY, formatX, summary, from, to, isFromZero = true, isWhole = false }) {
   const frame = useRef();
   const id = useId();
   const [width, setWidth] = useState(640);
@@ -17,7 +17,7 @@ export function TimeChart({ points, kind = "line", height = 220, formatY, format
     return () => observer.disconnect();
   }, []);
 
-  const scale = scales(points, { width, height, from, to, isFromZero });
+  const scale = scales(points, { width, height, from, to, isFromZero, isWhole });
   const shown = at !== null && points[Math.min(at, points.length - 1)];
   const nearest = (event) => {
     const box = frame.current.getBoundingClientRect();
@@ -29,7 +29,7 @@ export function TimeChart({ points, kind = "line", height = 220, formatY, format
     event.preventDefault();
     setAt((now) => Math.max(0, Math.min(points.length - 1, (now ?? points.length - 1) + step)));
   };
-  return html`<figure class="chart ${tone}" ref=${frame} dir="ltr">
+  return html`<figure class="chart" ref=${frame} dir="ltr">
     <svg width="100%" height=${height} viewBox="0 0 ${width} ${height}" preserveAspectRatio="none" role="img" aria-labelledby=${id} tabindex="0"
       onPointerMove=${nearest} onPointerLeave=${() => setAt(null)} onBlur=${() => setAt(null)} onKeyDown=${onKey}>
       <title id=${id}>${summary}</title>
@@ -64,11 +64,11 @@ function Bars({ points, scale }) {
     width=${width.toFixed(1)} height=${Math.max(1, floor - scale.y(y)).toFixed(1)} rx=${Math.min(2, width / 2)} />`);
 }
 
-function scales(points, { width, height, from = points[0]?.x ?? 0, to = points.at(-1)?.x ?? 1, isFromZero }) {
+function scales(points, { width, height, from = points[0]?.x ?? 0, to = points.at(-1)?.x ?? 1, isFromZero, isWhole }) {
   const values = points.map(({ y }) => y);
   const lowest = Math.min(...values, isFromZero ? 0 : Infinity);
   const highest = Math.max(...values, isFromZero ? 1 : -Infinity);
-  const ticksY = niceTicks(values.length ? lowest : 0, values.length ? highest : 1, height < 160 ? 3 : 4);
+  const ticksY = niceTicks(values.length ? lowest : 0, values.length ? highest : 1, 4, isWhole ? 1 : 0);
   const [low, high] = [ticksY[0], ticksY.at(-1)];
   const inner = { width: width - MARGIN.left - MARGIN.right, height: height - MARGIN.top - MARGIN.bottom };
   const span = to - from || 1;
@@ -82,10 +82,10 @@ function scales(points, { width, height, from = points[0]?.x ?? 0, to = points.a
   };
 }
 
-function niceTicks(low, high, count) {
+function niceTicks(low, high, count, stepMin) {
   const rough = (high - low || Math.abs(high) || 1) / count;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((size) => size >= rough);
+  const step = Math.max(stepMin, [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((size) => size >= rough));
   const ticks = [];
   for (let tick = Math.floor(low / step) * step; tick < high + step * 0.999; tick += step) ticks.push(Number(tick.toPrecision(12)));
   return ticks;

@@ -30,7 +30,7 @@ export function Card({ title, aside, children, className = "" }) {
 /** [[term, description]]; pairs without a description are left out. */
 export function Facts({ facts }) {
   return html`<dl class="facts">${facts
-    .filter(([, description]) => description !== null && description !== undefined && description !== "")
+    .filter(([, description]) => description || description === 0)
     .map(([term, description]) => html`<div key=${term}><dt>${term}</dt><dd>${description}</dd></div>`)}</dl>`;
 }
 

@@ -6,7 +6,7 @@ import { useResource } from "../app/resource.js";
 import { Button } from "./controls.js";
 import { Empty, Loaded } from "./states.js";
 
-/** columns: [{name, cell(row), isEnd (numbers), isMain (the card's title), isQuiet (not on cards)}] */
+/** columns: [{name, cell(row), isEnd (numbers), and on cards: isMain (title), isTop (beside it), isQuiet (left out), isLabelled}] */
 export function Table({ caption, columns, rows, keyOf = (row) => row.id, rowClass }) {
   return html`<div class="table-frame"><table role="table">
     <caption class="unseen">${caption}</caption>
@@ -15,11 +15,14 @@ export function Table({ caption, columns, rows, keyOf = (row) => row.id, rowClas
     </tr></thead>
     <tbody role="rowgroup">
       ${rows.map((row) => html`<tr role="row" key=${keyOf(row)} class=${rowClass?.(row) || ""}>
-        ${columns.map(({ name, cell, isEnd, isMain, isQuiet }) => html`<td key=${name} role="cell" data-label=${name}
-          class="${isEnd ? "end" : ""} ${isMain ? "main" : ""} ${isQuiet ? "quiet" : ""}">${cell(row)}</td>`)}
+        ${columns.map((column) => html`<td key=${column.name} role="cell" data-label=${column.name} class=${classOf(column)}>${column.cell(row)}</td>`)}
       </tr>`)}
     </tbody>
   </table></div>`;
+}
+
+function classOf({ isEnd, isMain, isTop, isQuiet, isLabelled }) {
+  return [isEnd && "end", isMain && "main", isTop && "top", isQuiet && "quiet", isLabelled && "labelled"].filter(Boolean).join(" ");
 }
 
 /** Pages of a list: {resource, page, older, newer, hasOlder}. Changed filters begin at the newest page again. */

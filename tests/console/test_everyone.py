@@ -1,0 +1,95 @@
+"""Every page is for everyone: axe-core finds nothing in either theme, and nothing is cut off on a phone, either way round."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from tests.console.conftest import PASSWORD, Desk
+from tests.console.demo import furnish
+from tests.console.service_process import Api
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+AXE = Path(__file__).with_name("axe.min.js")
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+IN_DARK = ["color-contrast", "link-in-text-block"]
+"""What a theme can break; all else is the same page."""
+# Each answers where it stands: a page is settled when nothing is being loaded.
+SETTLED = "() => document.querySelector('h1') && !document.querySelector('.skeleton, .ghost, .is-loading, [aria-busy]')"
+
+ADMIN_PAGES = ("", "requests", "requests?status=approved", "sellers", "charges", "transactions", "verification")
+MORE_ADMIN_PAGES = ("trial-balance", "admins", "account", "nowhere")
+SELLER_PAGES = ("", "holds", "charges", "credit", "statement", "transactions", "api-keys", "account")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def furnished(browser, service):
+    """A shop in which every page has something to show."""
+    async with aiohttp.ClientSession() as client:
+        return await furnish(Api(client, service.url))
+
+
+async def test_the_pages_of_an_admin_are_for_everyone(desk: Desk, furnished) -> None:
+    page = await desk.admin_page()
+    kiosk = furnished["corner-kiosk"]["id"]
+    seller = await desk.nobody.signed_in("corner-kiosk", PASSWORD)
+    [charge, *_] = (await seller.get("/v1/charges?limit=1"))["data"]
+    [entry, *_] = (await seller.get("/v1/transactions?limit=1"))["data"]
+    details = (f"sellers/{kiosk}", f"charges/{charge['id']}", f"transactions/{entry['id']}")
+    await walk(page, (*ADMIN_PAGES, *MORE_ADMIN_PAGES, *details))
+    await page.goto(f"{desk.service.url}/console/#/sellers/{kiosk}")
+    for name in ("Adjust", "Credit limit", "Suspend"):
+        await page.get_by_role("button", name=name, exact=True).click()
+        await examine(page, f"dialog {name}")
+        await page.keyboard.press("Escape")
+
+
+async def test_the_pages_of_a_seller_are_for_everyone(desk: Desk, furnished) -> None:
+    page = await desk.page()
+    await examine(page, "sign-in")
+    page = await desk.signed_in("corner-kiosk")
+    await walk(page, SELLER_PAGES)
+    await page.get_by_role("button", name="Appearance").click()
+    await examine(page, "appearance")
+    await page.keyboard.press("Escape")
+    await page.goto(f"{desk.service.url}/console/#/api-keys")
+    await page.get_by_label("Name").fill("Till 3")
+    await page.get_by_role("button", name="Make the key").click()
+    await page.get_by_role("heading", name="Your new key").wait_for()
+    await examine(page, "new key")
+
+
+async def walk(page: "Page", paths: tuple[str, ...]) -> None:
+    for path in paths:
+        await page.evaluate("path => { location.hash = `#/${path}`; }", path)
+        await examine(page, path)
+
+
+async def examine(page: "Page", name: str) -> None:
+    """Both themes wide, then a phone in both directions."""
+    await page.wait_for_function(SETTLED)
+    if not await page.evaluate("'axe' in window"):
+        await page.evaluate(AXE.read_text())
+    for theme, rules in (("light", RULES), ("dark", IN_DARK)):
+        await page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+        found = await page.evaluate("rules => axe.run({runOnly: rules, resultTypes: ['violations']})", rules)
+        assert [describe(one) for one in found["violations"]] == [], f"{name}, {theme}"
+    await page.set_viewport_size({"width": 360, "height": 740})
+    for direction in ("rtl", "ltr"):
+        await page.evaluate("direction => { document.documentElement.dir = direction; }", direction)
+        wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide == 0, f"{name} is {wide} px wider than a phone, {direction}"
+    await page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def describe(violation) -> str:
+    where = "; ".join(
+        node["html"][:160] + " " + node.get("failureSummary", "")[:200] for node in violation["nodes"][:4]
+    )
+    return f"{violation['id']}: {violation['help']}: {where}"

@@ -1,0 +1,157 @@
+"""What a person sees, and what is not sold twice, when answers are lost and the service goes away."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.console.conftest import PHONE, Desk
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page, Route
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def sell(page: "Page", amount: str) -> None:
+    await page.get_by_label("Phone number").fill(PHONE)
+    await page.get_by_label("Amount", exact=True).fill(amount)
+    await page.get_by_role("button", name="Sell", exact=True).click()
+
+
+async def test_a_lost_answer_is_asked_for_again_under_the_same_key(desk: Desk) -> None:
+    """The service sold; its answer never arrived. The page gets it, and it was sold once."""
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller("50.00")
+    page = await desk.signed_in(seller.username)
+    keys = []
+
+    async def lose_the_first(route: "Route") -> None:
+        keys.append(route.request.headers["idempotency-key"])
+        if len(keys) == 1:
+            await route.fetch()
+            await route.abort()
+        else:
+            await route.continue_()
+
+    await page.route(
+        "**/v1/charges", lambda route: lose_the_first(route) if route.request.method == "POST" else route.continue_()
+    )
+    await sell(page, "20")
+    await expect(page.locator(".receipt-done")).to_have_text("Sold")
+    await expect(page.locator(".balance-figure")).to_have_text("$30.00")
+    assert len(keys) >= 2
+    assert len(set(keys)) == 1
+    assert len(await seller.charges()) == 1
+    desk.forgive("ERR_FAILED")
+
+
+async def test_a_sale_that_a_reload_cut_off_is_finished_under_its_key(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller("50.00")
+    page = await desk.signed_in(seller.username)
+    reached = asyncio.Event()
+
+    async def sold_but_never_answered(route: "Route") -> None:
+        if route.request.method != "POST" or reached.is_set():
+            return await route.continue_()
+        await route.fetch()
+        reached.set()
+        return None
+
+    await page.route("**/v1/charges", sold_but_never_answered)
+    await sell(page, "20")
+    async with asyncio.timeout(10):
+        await reached.wait()
+    await page.reload()
+    await expect(page.locator(".receipt-done")).to_have_text("Sold")
+    assert len(await seller.charges()) == 1
+
+
+async def test_a_decline_is_said_in_words_with_what_is_available(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller("5.00")
+    page = await desk.signed_in(seller.username)
+    await sell(page, "20")
+    await expect(page.get_by_role("alert")).to_contain_text("Only $5.00 is available")
+    await page.get_by_label("Phone number").fill("12")
+    await page.get_by_label("Amount", exact=True).fill("1.999")
+    await page.get_by_role("button", name="Sell", exact=True).click()
+    await expect(page.get_by_text("Use at most 2 decimals.")).to_be_visible()
+    desk.forgive("status of 402")
+
+
+async def test_the_page_outlives_a_restart_of_the_service_and_says_so(desk: Desk) -> None:
+    """kill -9 in the middle: what was sold meanwhile is sold once, and what happens later is shown live again."""
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller("50.00")
+    page = await desk.signed_in(seller.username)
+    await desk.service.kill()
+    await sell(page, "20")
+    await expect(page.get_by_text("The service does not answer.")).to_be_visible()
+    await expect(page.get_by_text("No certain answer yet.")).to_be_visible()
+    await desk.service.start()
+    await expect(page.get_by_text("The service is back")).to_be_visible()
+    await expect(page.locator(".receipt-done")).to_have_text("Sold")
+    await expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    assert len(await seller.charges()) == 1
+    await seller.api.post("/v1/charges", {"phone_number": PHONE, "amount": "7.00"})
+    await expect(page.locator(".balance-figure")).to_have_text("$23.00")
+    # The browser itself notes each attempt that nobody answered.
+    desk.forgive("Failed to load resource")
+
+
+async def test_without_a_stream_the_page_asks_every_few_seconds(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller("50.00")
+    page = await desk.signed_in(seller.username)
+    await page.context.route("**/v1/events", lambda route: route.fulfill(status=404))
+    await page.reload()
+    await expect(page.get_by_text("Updating", exact=True)).to_be_visible()
+    await seller.api.post("/v1/charges", {"phone_number": PHONE, "amount": "7.00"})
+    await expect(page.locator(".balance-figure")).to_have_text("$43.00")
+    desk.forgive("status of 404")
+
+
+async def test_a_session_that_ended_elsewhere_leads_to_signing_in_and_back(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller()
+    page = await desk.signed_in(seller.username)
+    await page.get_by_role("link", name="Statement").first.click()
+    admin = await desk.admin()
+    await admin.post(f"/v1/sellers/{seller.id}/password", {"new_password": "another long password"})
+    await expect(page.get_by_text("Your session has ended.")).to_be_visible()
+    await page.get_by_label("Username").fill(seller.username)
+    await page.get_by_label("Password", exact=True).fill("another long password")
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("heading", name="Statement")).to_be_visible()
+    desk.forgive("status of 401")
+
+
+async def test_a_token_is_nowhere_but_in_the_tab_and_ends_with_signing_out(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller()
+    page = await desk.signed_in(seller.username)
+    addresses: list[str] = []
+    page.on("request", lambda request: addresses.append(request.url))
+    token = await page.evaluate("JSON.parse(sessionStorage.getItem('charge-shop.session')).token")
+    for name in ("Holds", "Credit", "Statement", "API keys"):
+        await page.get_by_role("link", name=name, exact=True).first.click()
+    assert token not in await page.evaluate("JSON.stringify({...localStorage}) + document.cookie + location.href")
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    assert addresses
+    assert not any(token in address for address in addresses)
+    status = await page.evaluate(
+        "token => fetch('/v1/auth/me', {headers: {Authorization: `Bearer ${token}`}}).then(answer => answer.status)",
+        token,
+    )
+    assert status == 401
+    desk.forgive("status of 401")

@@ -1,0 +1,125 @@
+"""The story that the shop is there for, in a real browser: credit asked for, approved, sold once, refunded."""
+
+import re
+
+import pytest
+
+from tests.console.conftest import PASSWORD, PHONE, Desk
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_credit_is_asked_for_and_approved_and_a_charge_is_sold_once_and_refunded(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    admin = await desk.admin_page()
+    await admin.get_by_role("link", name="Sellers").first.click()
+    await admin.get_by_role("button", name="New seller").click()
+    await admin.get_by_label("Name", exact=True).fill("Blue Kiosk")
+    await admin.get_by_label("Username", exact=True).fill("blue-kiosk")
+    await admin.get_by_label("First password", exact=True).fill(PASSWORD)
+    await admin.get_by_role("button", name="Create", exact=True).click()
+    await expect(admin.get_by_role("heading", name="Blue Kiosk")).to_be_visible()
+
+    seller = await desk.signed_in("blue-kiosk")
+    balance = seller.locator(".balance-figure")
+    await expect(balance).to_have_text("$0.00")
+    await seller.get_by_role("link", name="Credit", exact=True).first.click()
+    await seller.get_by_label("Amount", exact=True).fill("100")
+    await seller.get_by_label("Note optional").fill("cash, slip 12")
+    await seller.get_by_role("button", name="Request credit").click()
+    await expect(seller.get_by_role("cell", name="cash, slip 12")).to_be_visible()
+
+    await admin.get_by_role("link", name=re.compile("Credit requests")).first.click()
+    queue = admin.get_by_role("listbox")
+    await expect(queue.get_by_role("option", name=re.compile("Blue Kiosk"))).to_be_visible()
+    await queue.get_by_role("option", name=re.compile("Blue Kiosk")).click()
+    await queue.press("a")
+    await expect(admin.get_by_text("Approved: $100.00 for Blue Kiosk.")).to_be_visible()
+
+    await expect(balance).to_have_text("$100.00")  # without a reload
+    await expect(seller.get_by_role("cell", name="Approved", exact=True)).to_be_visible()
+
+    await seller.get_by_role("link", name="Sell", exact=True).first.click()
+    await seller.get_by_label("Phone number").fill(PHONE)
+    await seller.get_by_label("Amount", exact=True).fill("30")
+    await seller.get_by_role("button", name="Sell", exact=True).dblclick()
+    await expect(seller.locator(".receipt-done")).to_have_text("Sold")
+    await expect(balance).to_have_text("$70.00")
+    api = await desk.nobody.signed_in("blue-kiosk", PASSWORD)
+    [charge] = (await api.get("/v1/charges"))["data"]
+    await expect(seller.locator(".receipt-card")).to_contain_text(charge["receipt"])
+
+    await admin.goto(f"{desk.service.url}/console/#/charges/{charge['id']}")
+    await admin.get_by_role("button", name="Refund").click()
+    await admin.get_by_label("Reason").fill("wrong number")
+    await admin.get_by_role("dialog").get_by_role("button", name="Refund").click()
+    await expect(admin.locator(".receipt-head")).to_contain_text("Refunded")
+    await expect(balance).to_have_text("$100.00")  # again without a reload
+
+
+async def test_a_hold_is_captured_in_part_and_another_one_is_voided(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller("50.00")
+    page = await desk.signed_in(seller.username)
+    for amount in ("20", "10"):
+        await page.get_by_role("radio", name="Hold first").check()
+        await page.get_by_label("Phone number").fill(PHONE)
+        await page.get_by_label("Amount", exact=True).fill(amount)
+        await page.get_by_role("button", name="Hold", exact=True).click()
+        await expect(page.locator(".receipt-amount")).to_have_text(f"${amount}.00")
+    await page.get_by_role("link", name="Holds").first.click()
+    await page.get_by_role("row", name=re.compile(r"\$20\.00")).get_by_role("button", name="Capture").click()
+    await page.get_by_label("Amount", exact=True).fill("15")
+    await page.get_by_role("dialog").get_by_role("button", name="Capture").click()
+    await page.get_by_role("row", name=re.compile(r"\$10\.00")).get_by_role("button", name="Void").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Void").click()
+    await expect(page.get_by_text("No open holds")).to_be_visible()
+    await expect(page.locator(".balance-figure")).to_have_text("$35.00")
+
+
+async def test_many_requests_are_decided_in_a_row_from_the_keyboard(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller()
+    for amount in ("11.00", "12.00", "13.00"):
+        await seller.api.post("/v1/credit-requests", {"amount": amount})
+    page = await desk.admin_page()
+    await page.get_by_role("link", name=re.compile("Credit requests")).first.click()
+    queue = page.get_by_role("listbox")
+    mine = queue.get_by_role("option", name=re.compile(seller.username))
+    await expect(mine).to_have_count(3)
+    await mine.first.click()  # the newest three are the last in the queue
+    for key in ("a", "r", "a"):
+        await queue.press(key)
+    await expect(mine).to_have_count(0)
+    await expect(page.get_by_text(re.compile(r"Approved: \$13\.00"))).to_be_visible()
+    requests = (await seller.api.get("/v1/credit-requests"))["data"]
+    assert [(one["amount"], one["status"]) for one in reversed(requests)] == [
+        ("11.00", "approved"),
+        ("12.00", "rejected"),
+        ("13.00", "approved"),
+    ]
+
+
+async def test_an_auditor_recomputes_a_hash_in_the_browser_and_verifies_the_journal(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller("40.00")
+    # Names that a browser would put into another order than the journal did, and text that needs escapes.
+    await seller.api.post(
+        "/v1/charges",
+        {"phone_number": PHONE, "amount": "1.50", "reference": 'a "b" \\ ü\n', "metadata": {"9": "x", "10": "y"}},
+    )
+    page = await desk.admin_page()
+    for entry in (await seller.api.get("/v1/transactions"))["data"]:
+        await page.goto(f"{desk.service.url}/console/#/transactions/{entry['id']}")
+        await expect(page.get_by_role("heading", name=f"entry {entry['seq']}")).to_be_visible()
+        await page.get_by_role("button", name="Recompute the hash").click()
+        await expect(page.locator(".verdict")).to_contain_text("It is the same")
+        await expect(page.locator(".verdict code")).to_have_text(entry["hash"])
+
+    await page.get_by_role("link", name="Verification").first.click()
+    await page.get_by_role("button", name="Verify now").click()
+    await expect(page.get_by_role("heading", name="The journal is whole")).to_be_visible()
