@@ -61,7 +61,7 @@ class Replay:
                 reason: str | None = "the hash is not that of its content and of the entry before it"
             else:
                 reason = self._broken_promise(entry, position) or self._broken_rule(entry, before)
-        except (AssertionError, LookupError, TypeError, ValueError, msgspec.MsgspecError) as error:
+        except (AssertionError, AttributeError, LookupError, TypeError, ValueError, msgspec.MsgspecError) as error:
             reason = _told(error)
         if reason is not None:
             return self._finding(seq, reason)

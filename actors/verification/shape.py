@@ -144,6 +144,8 @@ def misshapen(entry: Entry) -> str | None:
         return "only an entry that opens a charge has a reference"
     if entry.reason is not None and not shape.has_reason:
         return f"a {entry.type} has no reason"
+    if entry.details == "{}":
+        return "details without members are none"
     if entry.idempotency_key is None:
         if entry.request_hash is not None:
             return "it has a request_hash without an idempotency key"
@@ -167,7 +169,7 @@ def details_of(entry: Entry) -> Any:
 def _is_made_by(entry: Entry, side: Side) -> bool:
     made_by, by_admin = entry.made_by, entry.by_admin
     if side is Side.SELLER:
-        return made_by == entry.seller_id and not by_admin
+        return made_by == entry.seller_id and by_admin is False
     if made_by is None:
-        return side is not Side.ADMIN and not by_admin
-    return side is not Side.SYSTEM and by_admin and made_by != entry.seller_id
+        return side is not Side.ADMIN and by_admin is False
+    return side is not Side.SYSTEM and by_admin is True and made_by != entry.seller_id

@@ -6,6 +6,7 @@ ids, whose journal has one.
 """
 
 import asyncio
+import os
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -21,6 +22,8 @@ from journal.reading.subjects import ID_MIN
 
 PROGRESS_INTERVAL_S: Final = 0.5
 SLICES_PER_WORKER: Final = 16
+ENTRIES_PER_WORKER_MIN: Final = 50_000
+"""Less than that is done before a process has started."""
 BEHIND_ALL: Final = 2**62
 """More than any seq."""
 
@@ -31,19 +34,22 @@ async def verify_journal(
     cell: str = "cell_00",
     seller_id: str | None = None,
     heads: Iterable[Head] | None = None,
-    workers: int = 0,
+    workers: int | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> Progress:
     """The last progress, with the first bad entry if there is one. `seller_id`: only that seller's journal.
 
-    `workers`: so many processes beside this one; with none, the event loop is held for 0.1 s at a time. Needs the
-    right to read and no other. Raises `JournalUnavailable`."""
+    `workers`: so many processes beside this one, which does the work itself if there are none, and so holds its event
+    loop for 0.1 s at a time. By default as many as there are processors, unless there is too little to do for them.
+    Needs the right to read and no other. Raises `JournalUnavailable`."""
     heads = [head for head in heads or () if seller_id in (None, head.seller_id)]
     async with auditing(url, cell) as audit:
         so_far = _SoFar((await audit.fetch(SELLERS, seller_id))[0][0], on_progress)
         if seller_id is not None:
             finding = await Walk(audit, cell, Range(seller_id, 0, seller_id), so_far.add).run()
         else:
+            if workers is None:
+                workers = min(os.cpu_count() or 1, await audit.last_position() // ENTRIES_PER_WORKER_MIN)
             cuts = await audit.slices(max(1, workers * SLICES_PER_WORKER))
             slices = [Range(after, 0 if after == ID_MIN else BEHIND_ALL, until) for after, until in cuts]
             if workers:

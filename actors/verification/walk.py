@@ -47,12 +47,21 @@ class Range(Struct, frozen=True):
 
 
 class Walk:
-    def __init__(self, audit: Audit, cell: str, range_: Range, on_chunk: Callable[[int, int], None]) -> None:
+    def __init__(
+        self,
+        audit: Audit,
+        cell: str,
+        range_: Range,
+        on_chunk: Callable[[int, int], None],
+        *,
+        chunk_entries: int = CHUNK_ENTRIES,
+    ) -> None:
         """`on_chunk` is told how many sellers have ended, and how many entries were checked, since the last time."""
         self._audit = audit
         self._cell = cell
         self._range = range_
         self._on_chunk = on_chunk
+        self._chunk_entries = chunk_entries
         self._replay: Replay | None = None
         self._last_hash: bytes | None = None
 
@@ -61,9 +70,9 @@ class Walk:
         after = (self._range.after_seller_id, self._range.after_seq)
         while True:
             async with self._audit.moment():
-                rows = await self._audit.fetch(CHUNK, *after, self._range.until_seller_id, CHUNK_ENTRIES)
+                rows = await self._audit.fetch(CHUNK, *after, self._range.until_seller_id, self._chunk_entries)
                 replays, finding = self._replayed(rows, await self._before_refunds(rows))
-                is_last = finding is None and len(rows) < CHUNK_ENTRIES
+                is_last = finding is None and len(rows) < self._chunk_entries
                 ended = replays if is_last else replays[:-1]
                 # What sellers have wrong who come before it, comes before it.
                 compared = replays if finding is None else ended

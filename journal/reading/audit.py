@@ -13,6 +13,7 @@ import asyncpg
 from journal.reading.cell import AWAY, READ_SETTINGS, SUMMING_SETTINGS
 from journal.reading.records import Head
 from journal.reading.subjects import ID_MAX, ID_MIN
+from journal.reading.transactions import LAST_POSITION
 from journal.rows import CHARGE_COLUMNS, ENTRY_COLUMNS, REQUEST_COLUMNS
 from journal.service_role import SERVICE_ROLE
 from journal.store import JournalUnavailable
@@ -121,6 +122,9 @@ class Audit:
         if sellers > count > 1:
             cuts = [row[0] for row in await self.fetch_by_scan(EVERY_NTH_SELLER, -(-sellers // count))]
         return list(zip([ID_MIN, *cuts], [*cuts, ID_MAX], strict=True))
+
+    async def last_position(self) -> int:
+        return int((await self.fetch(LAST_POSITION))[0][0])
 
     async def hashes(self, heads: Sequence[Head]) -> list[tuple[bytes | None, int | None]]:
         """For each, the hash that the journal has there, and the last seq of its seller."""

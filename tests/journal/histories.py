@@ -133,7 +133,7 @@ class Shop:
     def _sale(self) -> tuple[str, int, str | None, str | None]:
         metadata = self.random.choice((None, None, '{"till":"7"}', '{"note":"سلام \\"a\\""}'))
         reference = f"order {self.random.randrange(1000)}" if self.random.random() < 0.3 else None
-        amount = 10**13 if self.random.random() < 0.03 else self.random.randrange(1, 5_000)
+        amount = 9 * 10**12 if self.random.random() < 0.03 else self.random.randrange(1, 5_000)
         return self.random.choice(PHONES), amount, reference, metadata
 
     def _close(self, account: Account) -> Command | None:
@@ -204,7 +204,8 @@ class Shop:
         if self.random.random() < 0.3:
             return Caller(made_by, by_admin)
         self._keys += 1
-        return Caller(made_by, by_admin, f'key "{self._keys}"', self.random.randbytes(16))
+        key = f'key "{self._keys}"' if self._keys % 3 == 0 else f"key-{self._keys}"
+        return Caller(made_by, by_admin, key, self.random.randbytes(16))
 
     def _new_id(self) -> str:
         return new_id(self.now_us, self.random.randbytes)
