@@ -168,7 +168,8 @@ class Journal:
             ended.set()
             await renewals
             self._observer.in_doubt(None)
-            self._set_state(JournalState.STANDBY)
+            if not self._stopping.is_set():
+                self._set_state(JournalState.STANDBY)
         if self._stopping.is_set():
             await self._release(committer.epoch)
 
