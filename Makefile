@@ -20,10 +20,10 @@ ARGS ?=
 SEEDS ?= 2000
 START ?= 0
 
-.PHONY: help run test format scenario simulate mutants torture lock clean
+.PHONY: help run test format scenario simulate mutants torture screenshots lock clean
 
 help: ## show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 run: $(VENV)/.runtime ## install what is needed into .venv and serve; options: make run ARGS="--port 9000"
 	@exec $(BIN)/charge-shop serve $(ARGS)
@@ -50,6 +50,9 @@ mutants: $(VENV)/.dev ## plant every known bug in the core and show that the sim
 
 torture: $(VENV)/.dev ## cut, kill, stop and starve real processes under load, and check every answer (an hour)
 	@exec $(BIN)/python -m tests.torture $(ARGS)
+
+screenshots: $(VENV)/.dev ## take the pictures of the console that the README shows
+	@exec $(BIN)/python -m tests.console.screenshots docs/screenshots
 
 lock: $(VENV)/.dev ## pin the newest allowed version of every dependency, with hashes
 	$(COMPILE) --upgrade --only-build-deps --build-deps-for=editable --output-file requirements-build.lock pyproject.toml

@@ -16,7 +16,7 @@ from tests.console.browser import chromium, why_not
 from tests.console.service_process import ADMIN_PASSWORD, Api, ServiceProcess
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, Page
+    from playwright.async_api import Browser, ConsoleMessage, Page
 
 PASSWORD = "a long password"
 PHONE = "+15550100001"
@@ -67,6 +67,10 @@ class Desk:
         self._complaints: list[str] = []
         self._forgiven: list[str] = []
 
+    def _hear(self, said: "ConsoleMessage") -> None:
+        if said.type == "error":
+            self._complaints.append(said.text)
+
     def forgive(self, *parts: str) -> None:
         """What the browser itself notes about answers that this test wants."""
         self._forgiven.extend(parts)
@@ -94,7 +98,7 @@ class Desk:
         context.set_default_timeout(WAIT_MS)
         page = await context.new_page()
         page.on("pageerror", lambda error: self._complaints.append(str(error)))
-        page.on("console", lambda said: said.type == "error" and self._complaints.append(said.text))
+        page.on("console", self._hear)
         await page.goto(self.service.url + path)
         return page
 

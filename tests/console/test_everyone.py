@@ -1,4 +1,4 @@
-"""Every page is for everyone: axe-core finds nothing in either theme, and nothing is cut off on a phone, either way round."""
+"""Every page is for everyone: axe-core finds nothing in either theme, and nothing is cut off on a phone."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
