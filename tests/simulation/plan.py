@@ -115,6 +115,6 @@ def plan_of(seed: int) -> Plan:
         gone_p=pick((0.0, 0.05, 0.2)),
         wrong_instance_p=pick((0.0, 0.1)),
         poison_p=pick((0.0, 0.0, 0.06)),
-        absurd_p=0.3 if chance() < 0.06 else 0.0,
+        absurd_p=0.3 if chance() < 0.1 else 0.0,
         disasters=tuple(disasters),
     )

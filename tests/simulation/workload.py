@@ -71,6 +71,7 @@ class Workload:
         self._plan = plan
         self._history = history
         self._sellers = sellers
+        self._keyed: dict[tuple[str, bool, str, bytes | None], Operation] = {}
         self._keys: list[tuple[str, str]] = []
         self._charges: list[tuple[str, str]] = []
         self._holds: list[tuple[str, str]] = []
@@ -96,12 +97,11 @@ class Workload:
         """What ends a hold, and an atomic batch, come at times in the moment in which a hold ends by itself."""
         command = operation.command
         expires_at_s = None
-        if self._random.random() < 0.3:
-            if isinstance(command, Capture | Void):
-                expires_at_s = self._expires_at_s.get(command.charge_id)
-            elif isinstance(command, ChargeMany):
-                holds = [hold for seller_id, hold in self._holds if seller_id == operation.seller_id]
-                expires_at_s = self._expires_at_s[holds[-1]] if holds else None
+        if isinstance(command, Capture | Void) and self._random.random() < 0.3:
+            expires_at_s = self._expires_at_s.get(command.charge_id)
+        elif isinstance(command, ChargeMany) and self._random.random() < 0.7:
+            ends = [self._expires_at_s[hold] for seller_id, hold in self._holds if seller_id == operation.seller_id]
+            expires_at_s = min((end for end in ends if end > now_s), default=None)
         if expires_at_s is None or expires_at_s > now_s + 10.0:
             return 0.0
         return max(0.0, expires_at_s - now_s - 2 * self._plan.latency_s * self._random.random())
@@ -141,11 +141,19 @@ class Workload:
         return self._add(seller_id, ChargeMany(Caller(self._tag(), False), charges, is_atomic), parts)
 
     def _add(self, seller_id: str, command: Command, parts: Sequence[Operation] = ()) -> Operation:
+        caller = command.caller
+        if caller.idempotency_key is not None:
+            # The same key for the same request makes it the same operation, by accident too.
+            identity = (seller_id, caller.by_admin, caller.idempotency_key, caller.request_hash)
+            if identity in self._keyed:
+                return self._keyed[identity]
         number = len(self._history.operations)
         is_poison = isinstance(command, Charge) and command.reference == POISON
         is_poison = is_poison or any(part.is_poison for part in parts)
         operation = Operation(number, seller_id, self._tag(), command, is_poison, list(parts))
         self._history.operations.append(operation)
+        if caller.idempotency_key is not None:
+            self._keyed[identity] = operation
         return operation
 
     def _is_absurd(self) -> bool:
@@ -197,7 +205,7 @@ class Workload:
                 if direction == "credit":
                     # Up to the bound, which may leave no room for what comes back.
                     rest = BALANCE_MAX - max(0, self._available(seller_id))
-                    amount = rest if self._is_absurd() else amount * pick((1, 3))
+                    amount = max(1, rest) if self._is_absurd() else amount * pick((1, 3))
                 return self._with_key(seller_id, Adjust(Caller(tag, True), amount, direction, tag))
             case "change":
                 is_suspended = pick((None, None, False, False, False, True))
