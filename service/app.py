@@ -114,7 +114,8 @@ class Services:
             ),
             count=self.metrics.decided,
         )
-        self.feed = Feed()
+        event_bounds = EventBounds()
+        self.feed = Feed(event_bounds)
         self.journal = Journal(
             self.store,
             JournalSettings(
@@ -130,7 +131,7 @@ class Services:
         self.directory.attach(self.journal)
         self.reader = Reader(reader_pool)
         self.event_streams = Register(
-            lambda: self.directory.is_draining or self.journal.state is not JournalState.LEADING, EventBounds()
+            lambda: self.directory.is_draining or self.journal.state is not JournalState.LEADING, event_bounds
         )
         self._watch()
 

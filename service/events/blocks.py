@@ -6,8 +6,6 @@ An *audience* is all streams that want the same entries: those of one seller, or
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from service.events.bounds import BLOCK_BYTES_MAX
-
 if TYPE_CHECKING:
     from service.events.stream import Stream
 
@@ -42,12 +40,12 @@ class Audience:
     def add(self, position: int, frame: bytes) -> None:
         self._frames.append((position, frame))
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self, bytes_max: int) -> Iterator[Block]:
         """What was added, taken out in order, in pieces that are not too large for one write."""
         frames, self._frames = self._frames, []
         begin = size = 0
         for index, (_, data) in enumerate(frames):
-            if size + len(data) > BLOCK_BYTES_MAX and index > begin:
+            if size + len(data) > bytes_max and index > begin:
                 yield Block(frames[begin:index])
                 begin, size = index, 0
             size += len(data)

@@ -4,8 +4,8 @@
 
 `committed` is called by the committer between two flushes, so it only notes what somebody wants. The work is done in
 rounds, by one task, in slices. A round that took long is followed by a pause that is longer in proportion: delivering
-takes at most `SHARE` of the event loop's time, whatever the machine, up to where events would be late by more than
-`PAUSE_MAX_S`. So with little to do an event leaves at once; under load each stream gets several in one write, which
+takes at most a share of the event loop's time, whatever the machine, up to where events would be late by more than
+`pause_max_s`. So with little to do an event leaves at once; under load each stream gets several in one write, which
 is what counts: encoding an entry takes 6 us, handing a block to the kernel 10.
 
 What holds:
@@ -16,7 +16,8 @@ What holds:
 """
 
 import asyncio
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from time import perf_counter, thread_time
 from typing import Final, TypeAlias, cast
 
@@ -24,14 +25,11 @@ from actors.actor import Envelope
 from journal.committer import Submission
 from journal.entry import Entry
 from service.events.blocks import Audience
-from service.events.bounds import READERS_MAX
+from service.events.bounds import Bounds
 from service.events.frames import frame
 from service.events.stream import Stream
 
-SHARE: Final = 0.05
-PAUSE_MAX_S: Final = 1.0
-SLICE_S: Final = 0.002
-ARRIVED_ENTRIES_MAX: Final = 100_000
+log = logging.getLogger(__name__)
 
 _Arrival: TypeAlias = tuple[int, tuple[Entry, ...], str]
 """The position before the first of the entries, the entries of one seller, their currency."""
@@ -40,11 +38,17 @@ _Arrival: TypeAlias = tuple[int, tuple[Entry, ...], str]
 class Feed:
     """`run` it as a task."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, bounds: Bounds, *, now_s: Callable[[], float] = perf_counter, worked_s: Callable[[], float] = thread_time
+    ) -> None:
+        """`worked_s` counts only while this thread runs."""
+        self.bounds = bounds
         self.position = 0
         self.held_bytes = 0
         """By all streams together; each keeps its own part."""
-        self.readers: Final = asyncio.Semaphore(READERS_MAX)
+        self.readers: Final = asyncio.Semaphore(bounds.readers_max)
+        self._now_s = now_s
+        self._worked_s = worked_s
         self._audiences: dict[str | None, Audience] = {}
         """By seller; None: those who want all entries."""
         self._arrived: list[_Arrival] = []
@@ -72,7 +76,7 @@ class Feed:
                     self._arrived.append((before, entries, currency))
                     self._arrived_entries += len(entries)
                 before += len(entries)
-        if self._arrived_entries > ARRIVED_ENTRIES_MAX:
+        if self._arrived_entries > self.bounds.arrived_entries_max:
             self._lose_track()
         elif self._arrived:
             self._something.set()
@@ -103,15 +107,20 @@ class Feed:
 
     async def run(self) -> None:
         """Until cancelled."""
+        bounds = self.bounds
         while True:
             await self._something.wait()
             self._something.clear()
-            took_s = await self._round()
-            await asyncio.sleep(min(took_s * (1 / SHARE - 1), PAUSE_MAX_S))
+            slices = _Slices(bounds.slice_s, self._now_s, self._worked_s)
+            try:
+                await self._round(slices)
+            except Exception:
+                # A bug with one entry must not silence all streams: each reads it from the journal, and sees.
+                log.exception("feed_round_failed")
+                self._lose_track()
+            await asyncio.sleep(min(slices.total_s * (1 / bounds.share - 1), bounds.pause_max_s))
 
-    async def _round(self) -> float:
-        """How long it worked."""
-        slices = _Slices()
+    async def _round(self, slices: "_Slices") -> None:
         arrived, self._arrived, self._arrived_entries = self._arrived, [], 0
         audiences: dict[Audience, None] = {}
         for before, entries, currency in arrived:
@@ -126,12 +135,11 @@ class Feed:
                 if slices.is_over:
                     await slices.pause()
         for audience in audiences:
-            for block in audience.blocks():
+            for block in audience.blocks(self.bounds.block_bytes_max):
                 for stream in list(audience.streams):
                     stream.pass_on(block)
                     if slices.is_over:
                         await slices.pause()
-        return slices.total_s
 
     def _wanted_by(self, seller_id: str) -> list[Audience]:
         found = (self._audiences.get(seller_id), self._audiences.get(None))
@@ -141,24 +149,25 @@ class Feed:
 class _Slices:
     """Work in slices, after each of which others have the event loop for a turn."""
 
-    __slots__ = ("_before_s", "_began", "_cpu_began")
-
-    def __init__(self) -> None:
+    def __init__(self, slice_s: float, now_s: Callable[[], float], worked_s: Callable[[], float]) -> None:
+        self._slice_s = slice_s
+        self._now_s = now_s
+        self._worked_s = worked_s
         self._before_s = 0.0
         self._begin()
 
     def _begin(self) -> None:
-        self._began = perf_counter()
-        self._cpu_began = thread_time()
+        self._began_at = self._now_s()
+        self._worked_at = self._worked_s()
 
     @property
     def is_over(self) -> bool:
-        return perf_counter() - self._began > SLICE_S
+        return self._now_s() - self._began_at > self._slice_s
 
     @property
     def total_s(self) -> float:
         """Of this thread's own time: without the turns of the others, and without those of other processes."""
-        return self._before_s + thread_time() - self._cpu_began
+        return self._before_s + self._worked_s() - self._worked_at
 
     async def pause(self) -> None:
         self._before_s = self.total_s

@@ -1,6 +1,6 @@
 """One client's stream: from the journal up to where it joins the feed, then what the feed passes on.
 
-    behind --- joins the feed at `target`, reads the journal up to there ---> flowing
+    behind --- reads the journal; when it is near, joins the feed at `target` and reads up to there ---> flowing
     flowing: the feed writes to the outlet, a plain step, no task
     flowing --- outlet full ---> held: blocks are kept, and written as the outlet drains ---> flowing
     held --- too much of it ---> behind: what was kept is dropped, to be read from the journal
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from journal.reader import PostedEntry
 from journal.store import JournalUnavailable
 from service.events.blocks import Block
-from service.events.bounds import PAGE_MAX, Bounds
+from service.events.bounds import Bounds
 from service.events.frames import HEARTBEAT, frame, greeting
 from service.events.outlet import Outlet
 from service.events.permit import Permit
@@ -164,6 +164,9 @@ class Stream:
                     await self._ask()
                 elif self._outlet.is_full:
                     await self._drain()
+                elif not self._is_joined and self._feed.position - self._sent > self._bounds.near:
+                    self._target = self._feed.position
+                    await self._read()
                 elif not self._is_joined:
                     # Everything after this moment is passed on and held, everything before it is in the journal.
                     self._is_joined = True
@@ -195,17 +198,17 @@ class Stream:
         """The next page of the journal, up to the target."""
         try:
             async with self._feed.readers:
-                page = await self._pages(self._sent, self.seller_id, PAGE_MAX)
+                page = await self._pages(self._sent, self.seller_id, self._bounds.page_max)
         except JournalUnavailable:
             await asyncio.sleep(RETRY_S)
             return
-        if not self._permit.holds():
-            return
+        if self._outlet.is_full or not self._permit.holds():
+            return  # Meanwhile; rare enough to read it again.
         wanted = [posted for posted in page if posted.position <= self._target]
         if wanted:
             self._write(b"".join([frame(posted.entry, posted.position, posted.currency) for posted in wanted]))
-        # A page that is not full of them is the last one: what was joined after is in the journal for certain.
-        self._sent = wanted[-1].position if len(wanted) == PAGE_MAX else self._target
+        # A page that is not full of them is the last one: up to the target all was durable before it was asked for.
+        self._sent = wanted[-1].position if len(wanted) == self._bounds.page_max else self._target
 
     def _write_held(self) -> None:
         last, data = self._held.popleft()
