@@ -21,9 +21,11 @@ from rich.console import Console
 from rich.table import Table
 
 from journal.embedded import EmbeddedPostgres
+from tests.torture.away import can_mount, disk_full, stopped
 from tests.torture.cuts import Cut, cuts
 from tests.torture.kills import Victim, kills
 from tests.torture.trial import Row
+from tests.torture.zombies import zombies
 
 RESULT: Final = Path("torture.json")
 FAULTS_SHOWN_MAX: Final = 10
@@ -80,11 +82,22 @@ def _trials(options: argparse.Namespace) -> list[tuple[str, Trial]]:
 
         return trial
 
-    return [
+    async def zombie(folder: Path) -> Row:
+        async with _database(folder) as url:
+            return await zombies(folder, url, seed, options.zombies)
+
+    trials: list[tuple[str, Trial]] = [
         *(("cuts", cut(kind)) for kind in Cut),
         ("kills", lambda folder: kills(folder, seed, (Victim.SERVICE,), options.kills)),
         ("kills", lambda folder: kills(folder, seed, (Victim.POSTMASTER, Victim.BACKEND), options.kills)),
+        ("zombies", zombie),
+        ("stopped", lambda folder: stopped(folder, seed, 10.0, options.stops)),
+        # Longer than the flush's watchdog waits.
+        ("stopped", lambda folder: stopped(folder, seed, 15.0, options.stops)),
     ]
+    if can_mount():
+        trials.append(("full", lambda folder: disk_full(folder, seed, options.stops)))
+    return trials
 
 
 @asynccontextmanager
@@ -143,8 +156,12 @@ def _allow_many_connections() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="of the load, of the faults and of their moments")
-    parser.add_argument("--only", action="append", metavar="NAME", help="cuts, kills; may be given again")
+    parser.add_argument(
+        "--only", action="append", metavar="NAME", help="cuts, kills, zombies, stopped or full; may be given again"
+    )
     parser.add_argument("--cuts", type=int, default=1000, help="of each kind")
+    parser.add_argument("--zombies", type=int, default=100, help="owners that are stopped and wake up")
+    parser.add_argument("--stops", type=int, default=5, help="of Postgres, and as many full disks")
     parser.add_argument("--kills", type=int, default=200, help="of the service, and as many of Postgres")
     return parser.parse_args()
 

@@ -58,19 +58,19 @@ class Cutter:
                 case Cut.BEFORE:
                     flush.cut(is_reset=is_reset)
                 case Cut.AFTER:
-                    await flush.deliver()
+                    flush.deliver()
                     self.refused += not await flush.answered()
                     flush.cut(is_reset=is_reset)
                 case Cut.RACING:
                     flush.cut_service(is_reset=is_reset)
                     await asyncio.sleep(RACING_S[0] * (RACING_S[1] / RACING_S[0]) ** self._random.random())
-                    await flush.deliver()
+                    flush.deliver()
                     self.raced["written" if await flush.answered() else "fenced off"] += 1
                     flush.cut(is_reset=is_reset)
                 case Cut.TOO_LATE:
                     flush.cut_service(is_reset=is_reset)
                     await self._raised.wait()
-                    await flush.deliver()
+                    flush.deliver()
                     self.stale_writes += await flush.answered()
                     flush.cut(is_reset=is_reset)
         except ServerGone:
@@ -81,7 +81,7 @@ class Cutter:
             self.is_done.set()
 
     async def _pass(self, flush: Flush) -> None:
-        await flush.deliver()
+        flush.deliver()
         try:
             is_written = await flush.answered()
         except ServerGone:

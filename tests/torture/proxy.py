@@ -47,14 +47,11 @@ class Flush:
     def __init__(self, link: "_Link", messages: Sequence[Message]) -> None:
         self._link = link
         self._messages = messages
-        self._sent = 0
         self._answer: list[Message] = []
 
-    async def deliver(self, *, all_but: int = 0) -> None:
-        """To the server, but for the last few messages."""
-        end = len(self._messages) - all_but
-        self._link.send(b"".join(message.encoded for message in self._messages[self._sent : end]))
-        self._sent = end
+    def deliver(self) -> None:
+        """To the server."""
+        self._link.send(b"".join(message.encoded for message in self._messages))
 
     async def answered(self) -> bool:
         """Waits for the server's answer, and says whether it has written: it was not fenced off, nor refused.
@@ -83,7 +80,7 @@ class Flush:
 
 async def let_pass(flush: Flush) -> None:
     """What becomes of a flush that nobody does anything to."""
-    await flush.deliver()
+    flush.deliver()
     with contextlib.suppress(ServerGone):
         await flush.answered()
     flush.reply()
@@ -137,6 +134,8 @@ class FlushProxy:
         self._links.add(link)
         try:
             await link.run()
+        except asyncio.CancelledError:
+            pass  # By `close`, which has cut both sides.
         finally:
             self._links.discard(link)
             self._tasks.discard(task)

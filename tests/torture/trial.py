@@ -68,8 +68,16 @@ async def customers_of(
         yield customers
 
 
-async def play(row: Row, customers: Customers, torment: Callable[[], Awaitable[None]], instance: Instance) -> Row:
-    """Torments while they shop, then fills in the row. `instance` answers for the journal in the end."""
+async def play(
+    row: Row,
+    customers: Customers,
+    torment: Callable[[], Awaitable[None]],
+    instance: Instance,
+    *,
+    is_command_asked: bool = True,
+) -> Row:
+    """Torments while they shop, then fills in the row. `instance` answers for the journal in the end, and
+    `charge-shop verify` too if it is asked."""
     begin = time.monotonic()
     try:
         async with asyncio.TaskGroup() as both:
@@ -80,13 +88,15 @@ async def play(row: Row, customers: Customers, torment: Callable[[], Awaitable[N
         await customers.settle()
         row.seconds = round(time.monotonic() - begin, 1)
         await _check(row, customers, instance)
+        if is_command_asked and (found := await instance.verify()) is not None:
+            row.faults.append(f"charge-shop verify: {found}")
     except* Unreachable as unreachable:
         row.faults.append(f"never answered: {unreachable.exceptions[0]}\n{instance.log_tail()}")
     return row
 
 
 async def _check(row: Row, customers: Customers, instance: Instance) -> None:
-    """The exact checker over the whole history, the service's own verification, and the command's."""
+    """The exact checker over the whole history, the service's own verification."""
     events = customers.history.events
     books = await audit.fetch(customers.client, customers.admin, customers.sellers)
     findings = check(events, books.journals, books.closing, is_whole_journal=True)
@@ -101,8 +111,6 @@ async def _check(row: Row, customers: Customers, instance: Instance) -> None:
     row.faults += books.csv_faults[:FAULTS_SHOWN_MAX]
     if books.verification != "passed":
         row.faults.append(f"verification: {books.verification}")
-    if (found := await instance.verify()) is not None:
-        row.faults.append(f"charge-shop verify: {found}")
     for rule in (1, 2, 3):
         if not findings.looked_at[rule]:
             row.faults.append(f"rule {rule} had nothing to look at")
