@@ -24,10 +24,15 @@ const FEED_MAX = 9;
 export function Overview() {
   const today = useRef(new Today());
   const [, redraw] = useReducer((count) => count + 1, 0);
-  const resource = useResource(async (signal) => {
-    await today.current.load(midnight(), signal);
-    return true;
-  }, []);
+  const since = midnight(); // another one after midnight: the figures begin again
+  const resource = useResource(
+    async (signal) => {
+      await today.current.load(since, signal);
+      return true;
+    },
+    [since],
+    { isAbout: ({ type }) => type === "opened" },
+  );
   useLive((entries) => (today.current.tell(entries), redraw()));
   const pending = usePendingCount();
   const pace = usePace();
@@ -69,7 +74,7 @@ function Declined({ counts }) {
     ${counts ? html`<span class="figure">${share(counts.declined || 0, asked)}</span>` : html`<i class="ghost"></i>`}</${Stat}>`;
 }
 
-const READY = { ready: "Ready", standby: "Standby", draining: "Restarting", journal_unavailable: "Unreachable" };
+const READY = { ready: "Ready", standby: "Standby", draining: "Restarting", journal_unavailable: "Unreachable", lost: "No answer" };
 
 function Health() {
   const { state, flush_ms, verified_at, drift } = useHealth();
@@ -78,7 +83,7 @@ function Health() {
     ? html`<a href="#/verification">${drift ? `${drift} sellers differ` : "Verified"} <${Ago} at=${verified_at} /></a>`
     : html`<a href="#/verification">Not verified since the start</a>`;
   return html`<${Stat} label="Journal" icon="shield-check" note=${html`${verdict}${flush_ms ? ` · flush ≤ ${flush_ms} ms` : ""}`}>
-    <span class="figure ${state ? (isWell ? "well" : "unwell") : ""}"><${Icon} name=${isWell ? "circle-check" : "triangle-alert"} size="22" /> ${READY[state] || (state ? state : "…")}</span></${Stat}>`;
+    <span class="figure ${state ? (isWell ? "well" : "unwell") : ""}"><${Icon} name=${isWell ? "circle-check" : "triangle-alert"} size="22" /> ${READY[state] || "…"}</span></${Stat}>`;
 }
 
 function PaceChart({ pace }) {

@@ -47,8 +47,11 @@ async function probe() {
       // Any answer below 500 says that it serves, 401 too. A standby says 503, a proxy without a service 502.
       const token = session.value?.token;
       const headers = token ? { Authorization: `Bearer ${token}` } : {};
-      const response = await fetch("/v1/auth/me", { headers, cache: "no-store", signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
-      if (response.status < 500) answered();
+      const isServing = async (path) =>
+        (await fetch(path, { headers, cache: "no-store", signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) })).status < 500;
+      // One that cannot reach its journal still knows who asks.
+      const paths = connection.value.state === "unavailable" ? ["/v1/auth/me", "/readyz"] : ["/v1/auth/me"];
+      if ((await Promise.all(paths.map(isServing))).every(Boolean)) answered();
     } catch {
       // Still away.
     }

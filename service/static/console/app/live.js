@@ -4,8 +4,11 @@
 // entry that was seen (Last-Event-ID), so nothing is missed or told twice. Where there is no stream, the newest
 // transactions are asked for every few seconds instead. Entries are handed out in small batches, for calm pages
 // under any load; when some could not be told one by one, `gaps` counts up and pages load themselves again.
+//
+// A page that nobody looks at lets its stream go: a browser has few connections for all its tabs. When it was away for
+// long, it does not catch up entry by entry but begins anew.
 
-import { get, LostAnswer, Problem, request } from "./api.js";
+import { get, Problem, request } from "./api.js";
 import { whenAnswering } from "./connection.js";
 import { session } from "./session.js";
 import { Store } from "./store.js";
@@ -16,17 +19,29 @@ const BATCH_MAX = 2000;
 const POLL_EVERY_MS = 3000;
 const STREAM_AGAIN_MS = 30000;
 const SILENCE_MAX_MS = 60000;
+const HIDDEN_MAX_MS = 30000;
+const CATCH_UP_MAX_MS = 60000;
 const NO_STREAM = new Set([404, 405, 406, 501]);
 
 /** "off" | "connecting" | "live" | "polling" */
 export const liveStatus = new Store("off");
 export const gaps = new Store(0);
 
+/** Whether somebody looks at the page, or did a moment ago. */
+const looked = new Store(true);
+let hiddenTimer = null;
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(hiddenTimer);
+  if (!document.hidden) looked.set(true);
+  else hiddenTimer = setTimeout(() => looked.set(false), HIDDEN_MAX_MS);
+});
+
 const listeners = new Set();
 let batch = [];
 let batchTimer = null;
 let lastEventId = null;
 let lastPosition = null;
+let heardAt = 0;
 let running = null;
 
 /** Calls back with arrays of Transaction objects, oldest first, as long as the component is shown. */
@@ -55,13 +70,14 @@ async function keepUp(signal) {
   let failures = 0;
   while (!signal.aborted) {
     await whenAnswering();
+    await looked.until(Boolean);
     try {
       await stream(signal, () => (failures = 0));
     } catch (fault) {
       if (signal.aborted) return;
       if (fault instanceof Problem && NO_STREAM.has(fault.status)) await poll(signal, STREAM_AGAIN_MS);
       else if (fault instanceof Problem && fault.status === 401) return;
-      else if (!(fault instanceof Problem || fault instanceof LostAnswer)) console.warn("live stream", fault);
+      else if (fault instanceof SyntaxError) console.warn("The stream is not what it should be.", fault);
     }
     if (signal.aborted) return;
     if (liveStatus.value !== "polling") liveStatus.set("connecting");
@@ -72,9 +88,11 @@ async function keepUp(signal) {
 async function stream(signal, onOpen) {
   const silence = new AbortController();
   let watchdog = setTimeout(() => silence.abort(), SILENCE_MAX_MS);
+  if (Date.now() - heardAt > CATCH_UP_MAX_MS) lastEventId = null;
   const isResumed = lastEventId !== null;
   const headers = { Accept: "text/event-stream" };
   if (isResumed) headers["Last-Event-ID"] = lastEventId;
+  const stopLooking = looked.watch(() => silence.abort());
   try {
     const either = AbortSignal.any([signal, silence.signal]);
     const response = await request("GET", "/v1/events", { headers, signal: either, timeout_ms: 0 });
@@ -86,6 +104,7 @@ async function stream(signal, onOpen) {
     for (;;) {
       const { value, done } = await reader.read();
       if (done) return;
+      heardAt = Date.now();
       clearTimeout(watchdog);
       watchdog = setTimeout(() => silence.abort(), SILENCE_MAX_MS);
       const blocks = (rest + value).replaceAll("\r\n", "\n").split("\n\n");
@@ -93,6 +112,7 @@ async function stream(signal, onOpen) {
       blocks.forEach(read);
     }
   } finally {
+    stopLooking();
     clearTimeout(watchdog);
   }
 }

@@ -1,6 +1,6 @@
 // The frame around every page of somebody signed in: navigation, the balance or what waits, who it is, how live it is.
 
-import { html, useEffect, useState } from "./preact.js";
+import { html, useEffect, useRef, useState } from "./preact.js";
 import { remove } from "./api.js";
 import { liveStatus } from "./live.js";
 import { pageAt, PAGES } from "./pages.js";
@@ -46,7 +46,7 @@ function Frame({ who }) {
   return html`<div class="shell">
     <a class="skip" href="#main" onClick=${skip}>Skip to content</a>
     <${Sidebar} who=${who} current=${current} isOpen=${isMenuOpen} onClose=${() => setIsMenuOpen(false)} />
-    <div class="stage">
+    <div class="stage" inert=${isMenuOpen}>
       <${TopBar} who=${who} onMenu=${() => setIsMenuOpen(!isMenuOpen)} isMenuOpen=${isMenuOpen} />
       <main id="main">${found ? html`<${found.row.page} key=${path} id=${found.id} who=${who} />` : html`<${Nowhere} />`}</main>
     </div>
@@ -57,8 +57,15 @@ function Frame({ who }) {
 function Sidebar({ who, current, isOpen, onClose }) {
   const rows = PAGES[who.role].filter(({ icon }) => icon);
   const groups = [...new Set(rows.map(({ group }) => group))];
+  const element = useRef();
+  useEffect(() => {
+    if (!isOpen) return undefined;
+    const before = document.activeElement;
+    element.current.querySelector("nav a").focus();
+    return () => before?.isConnected && before.focus();
+  }, [isOpen]);
   return html`<div class="scrim ${isOpen ? "open" : ""}" onClick=${onClose}></div>
-    <aside class="sidebar ${isOpen ? "open" : ""}" onKeyDown=${(event) => event.key === "Escape" && onClose()}>
+    <aside class="sidebar ${isOpen ? "open" : ""}" ref=${element} onKeyDown=${(event) => event.key === "Escape" && onClose()}>
       <a class="brand" href="#/"><${Mark} /><span>Charge Shop</span></a>
       ${who.role === "seller" && html`<${BalanceCard} />`}
       <nav aria-label="Main" id="main-navigation">
