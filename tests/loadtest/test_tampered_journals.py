@@ -187,6 +187,20 @@ def begins_with_something_else(record: Record, random: Random) -> None:
     change(record, 0, type="reinstated")
 
 
+def gives_a_charge_another_id(record: Record, random: Random) -> None:
+    index = next(index for index, entry in enumerate(journal(record)) if entry.charge_id == entry.id)
+    change(record, index, charge_id="0195f3a2-0000-7000-8000-00000000dead")
+    sealed_again(record)
+
+
+def charges_nothing(record: Record, random: Random) -> None:
+    index = next(index for index, entry in enumerate(journal(record)) if not entry.amount and index)
+    entry = journal(record)[index]
+    details = {"phone_number": "+989120000002", "amount": "0.00"}
+    change(record, index, type="declined", charge_id=entry.id, credit_request_id=None, details=details)
+    sealed_again(record)
+
+
 def closes(record: Record, **members: Any) -> None:
     balances = dict(record.closing.balances)
     balances[SELLER] = balances[SELLER] | members
@@ -267,6 +281,8 @@ EXPECTED: list[tuple[Tamper, set[Name]]] = [
     (invents_a_type, {Name.IMPOSSIBLE_STEP, Name.BROKEN_CHAIN}),
     (opens_again, {Name.IMPOSSIBLE_STEP, Name.BROKEN_CHAIN}),
     (begins_with_something_else, {Name.IMPOSSIBLE_STEP, Name.BROKEN_CHAIN}),
+    (gives_a_charge_another_id, {Name.IMPOSSIBLE_STEP}),
+    (charges_nothing, {Name.IMPOSSIBLE_STEP}),
     (closes_with_another_balance, {Name.TOTALS_OFF}),
     (closes_with_more_held, {Name.TOTALS_OFF}),
     (closes_with_another_seq, {Name.TOTALS_OFF}),
