@@ -2,7 +2,7 @@
 
 A seller's entries are ordered by seq, those of a cell by position. Filters narrow the range of an index, except
 one: pages of plain charges are picked out of all entries, for charges have no index by type. In a journal that is
-mostly something else such a page reads on until it is full (0.3 us an entry that is passed over).
+mostly something else such a page reads on until it is full (about 1 us for an entry that is passed over).
 """
 
 from collections.abc import AsyncIterator
