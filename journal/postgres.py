@@ -43,6 +43,8 @@ from journal.store import (
 
 FLUSH_TIMEOUT_S: Final = 10.0
 """After this long without an answer the watchdog ends the connection. Nothing is ever cancelled."""
+TRANSACTION_GRACE_S: Final = 2.0
+"""So much later the server ends the transaction, should the watchdog be stopped along with its process."""
 
 STATEMENT_ENTRIES_MAX: Final = 1_000
 """Entries that one statement carries: some 20 ms of the database's time."""
@@ -161,7 +163,17 @@ FLUSH_SETTINGS: Final = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "plan_cache_mode": "force_generic_plan",
+    # An owner that stops, or whose host vanishes, between two messages of a flush must not keep the lease's row locked
+    # against its successor: the server ends such a transaction by itself.
+    "idle_in_transaction_session_timeout": "5000",
+    "tcp_user_timeout": "10000",
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
 }
+# For the same reason, where the server knows it (17 and later): a flush whose last message never arrives.
+TRANSACTION_TIMEOUT: Final = """
+SELECT set_config(name, $1, false) FROM pg_settings WHERE name = 'transaction_timeout'"""
 
 
 class PostgresStore:
@@ -223,6 +235,8 @@ class PostgresStore:
                 server_settings={"role": SERVICE_ROLE, **FLUSH_SETTINGS},
                 timeout=self._flush_timeout_s,
             )
+            timeout_ms = int(1_000 * (self._flush_timeout_s + TRANSACTION_GRACE_S))
+            await connection.fetch(TRANSACTION_TIMEOUT, str(timeout_ms))
             connection.add_log_listener(self._heard)
             connection.add_termination_listener(self._lost)
             self._flush_entries = await connection.prepare(self._sql(FLUSH.replace("{projections}", "")))
