@@ -36,7 +36,6 @@ def main() -> int:
     _allow_many_connections()
     console = Console(width=None if sys.stdout.isatty() else 160)
     rows = asyncio.run(_run(options, console))
-    _write(rows)
     console.print(_table(rows))
     for row in rows:
         for fault in row.faults[:FAULTS_SHOWN_MAX]:
@@ -57,6 +56,7 @@ async def _run(options: argparse.Namespace, console: Console) -> list[Row]:
             except Exception:  # One trial that breaks down must not end the night's work.
                 row = Row(name, options.seed, faults=[traceback.format_exc()])
         rows.append(row)
+        _write(rows)  # Hours of work are not lost with the last trial.
         kept = ""
         if row.faults:
             kept = f", kept {folder}"
