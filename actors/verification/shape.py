@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from journal.entry import Entry, EntryType
 
-_PHONE_NUMBER: Final = re.compile(r"\+[0-9]{2,15}", re.ASCII).fullmatch
+_PHONE_NUMBER: Final = re.compile(r"\+[0-9]{2,20}", re.ASCII).fullmatch
 _REQUEST_HASH_LENGTH: Final = 16
 
 

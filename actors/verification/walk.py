@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from actors.verification.findings import Finding
 from actors.verification.replay import Before, Replay
@@ -32,6 +33,8 @@ from journal.reading.audit import (
 from journal.rows import POSITION, charge_of, entry_of, request_of
 
 CHUNK_ENTRIES: Final = 5_000
+REASON_MAX: Final = 500
+"""Characters: what is in the database may have been made by anybody."""
 
 _SELLER, _SEQ, _TYPE, _SUBJECT, _HASH = 0, 1, 3, 11, 18
 _Place: TypeAlias = tuple[str, int]
@@ -78,8 +81,10 @@ class Walk:
                 compared = replays if finding is None else ended
                 finding = await self._compared(compared, ended) or finding
             self._on_chunk(len(ended), len(rows))
-            if finding is not None or is_last:
-                return finding
+            if finding is not None:
+                return replace(finding, reason=finding.reason[:REASON_MAX])
+            if is_last:
+                return None
             after = (rows[-1][_SELLER], rows[-1][_SEQ])
 
     def _replayed(

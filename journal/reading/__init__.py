@@ -4,11 +4,13 @@
     records         what is answered
     bounds          from times to seq and position, by binary search
     transactions    entries: pages, one, all of them in chunks, those after a position
+    subjects        what charges and credit requests have in common
     charges         charges by what they are looked for
     credit_requests credit requests
     accounts        balances now and as of a time; the last hash of every seller
     statement       what happened between two balances
     trial_balance   debits against credits, over everything
+    audit           everything, in chunks, for a verification
 
 Every list is newest first and goes on from a key, at a cost that depends neither on how long the journal is nor
 on how far one has gone. So that this holds whatever the planner knows of the tables, conditions are written as
