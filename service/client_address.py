@@ -13,14 +13,21 @@ from aiohttp import hdrs, web
 _HOPS_MAX: Final = 20
 
 
-def client_address_behind(
-    trusted_proxies: Sequence[IPv4Network | IPv6Network],
-) -> Callable[[web.Request], str]:
-    """The function that tells the client's address. Without trusted proxies it is the peer's, whatever headers say."""
+def trust_in(trusted_proxies: Sequence[IPv4Network | IPv6Network]) -> Callable[[str], bool]:
+    """Tells whether an address is that of a trusted proxy."""
 
     def is_trusted(address: str) -> bool:
         parsed = _parsed(address)
         return parsed is not None and any(parsed in network for network in trusted_proxies)
+
+    return is_trusted
+
+
+def client_address_behind(
+    trusted_proxies: Sequence[IPv4Network | IPv6Network],
+) -> Callable[[web.Request], str]:
+    """The function that tells the client's address. Without trusted proxies it is the peer's, whatever headers say."""
+    is_trusted = trust_in(trusted_proxies)
 
     def client_address(request: web.Request) -> str:
         address = request.remote or ""

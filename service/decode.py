@@ -18,7 +18,7 @@ from service import findings
 from service.problems import Problem, ProblemCode
 
 BODY_SIZE_MAX: Final = 64 * 1024
-BODY_TIMEOUT_S: Final = 30.0
+BODY_TIMEOUT_S: Final = 20.0
 """For a body to arrive. Who is slower holds a connection for nothing."""
 
 _JSON: Final = "application/json"

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from service.app import Services, running
+from service.client_address import trust_in
+from service.connections import bounds_of
 from service.database import DatabaseHome, bring_up_to_date, home_for_serving
 from service.identity.first_admin import ensure_first_admin
 from service.routes import application_of
@@ -55,7 +57,14 @@ async def _serve(settings: Settings, say: Say, bound: socket.socket, stopping: "
             say(f"applied {applied} migrations")
         async with running(settings, home) as services:
             first_password = await _first_admin(services)
-            server = HttpServer(application_of(services), bound, lambda: services.requests_in_flight)
+            server = HttpServer(
+                application_of(services),
+                bound,
+                lambda: services.requests_in_flight,
+                bounds_of(settings.connections_max),
+                trust_in(settings.trusted_proxies),
+            )
+            services.metrics.watch("connections_open", "Connections of clients.", lambda: server.connections_open)
             await server.start()
             _calm_the_garbage_collector()
             stopping.remove_done_callback(cancel)

@@ -17,10 +17,11 @@ from typing import Final
 
 from aiohttp import web
 
+from service.connections import Bounds, Connections
+
 log = logging.getLogger(__name__)
 
 BACKLOG: Final = 4096
-KEEPALIVE_TIMEOUT_S: Final = 75.0
 IDLE_GRACE_S: Final = 0.2
 """How long idle connections are kept in a drain: a request that is on its way is answered, not cut."""
 
@@ -69,29 +70,41 @@ async def stop_signal() -> str:
 class HttpServer:
     """One application on one bound socket."""
 
-    def __init__(self, application: web.Application, bound: socket.socket, in_flight: Callable[[], int]) -> None:
-        """`in_flight` tells how many requests are being answered."""
+    def __init__(
+        self,
+        application: web.Application,
+        bound: socket.socket,
+        in_flight: Callable[[], int],
+        bounds: Bounds | None = None,
+        is_trusted: Callable[[str], bool] = lambda address: False,
+    ) -> None:
+        """`in_flight` tells how many requests are being answered; `is_trusted` whether a peer is a proxy of ours."""
         self._bound = bound
         self._in_flight = in_flight
-        self._runner = web.AppRunner(
-            application,
-            access_log=None,
-            handle_signals=False,
-            keepalive_timeout=KEEPALIVE_TIMEOUT_S,
-            auto_decompress=False,
-            lingering_time=1.0,
-            shutdown_timeout=2.0,
-        )
-        self._site: web.SockSite | None = None
+        self._bounds = bounds or Bounds()
+        self._is_trusted = is_trusted
+        self._runner = web.AppRunner(application, handle_signals=False, shutdown_timeout=2.0)
+        self._connections: Connections | None = None
+        self._listening: asyncio.Server | None = None
+        self._sweeping: asyncio.Task[None] | None = None
+
+    @property
+    def connections_open(self) -> int:
+        return len(self._connections) if self._connections is not None else 0
 
     async def start(self) -> None:
         await self._runner.setup()
-        self._site = web.SockSite(self._runner, self._bound, backlog=BACKLOG)
-        await self._site.start()
+        assert self._runner.server is not None
+        self._connections = Connections(self._runner.server, self._bounds, self._is_trusted)
+        self._sweeping = asyncio.create_task(self._connections.sweep_forever(), name="connections")
+        self._sweeping.add_done_callback(_sweeping_ended)
+        # Not a site of aiohttp's: the connections are of our own kind.
+        loop = asyncio.get_running_loop()
+        self._listening = await loop.create_server(self._connections.protocol, sock=self._bound, backlog=BACKLOG)
 
     async def stop_accepting(self) -> None:
-        assert self._site is not None
-        await self._site.stop()
+        assert self._listening is not None
+        self._listening.close()
 
     async def drain(self, timeout_s: float) -> bool:
         """Waits until nothing is in flight any more; False when the time was not enough."""
@@ -106,4 +119,13 @@ class HttpServer:
         return True
 
     async def close(self) -> None:
+        if self._listening is not None:
+            self._listening.close()
         await self._runner.cleanup()
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+
+
+def _sweeping_ended(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.critical("background_task_died", exc_info=task.exception(), extra={"task": task.get_name()})

@@ -46,6 +46,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     sellers_loaded_max: int = 100_000
     seller_in_flight_max: int = 4096
     in_flight_max: int = 20_000
+    connections_max: int | None = None
     drain_timeout_s: float = 20.0
 
     def __repr__(self) -> str:
@@ -104,6 +105,12 @@ OPTIONS: Final[Mapping[str, Option]] = {
         values.integer(2000, 1_000_000), "commands of one seller in flight; more: 429", "COUNT"
     ),
     "in_flight_max": Option(values.integer(2000, 10_000_000), "commands of all sellers in flight; more: 503", "COUNT"),
+    "connections_max": Option(
+        values.integer(16, 1_000_000),
+        "connections open at once, half of them from one address; more: 503; "
+        "without it what the limit on open files allows, at most 16384",
+        "COUNT",
+    ),
     "drain_timeout_s": Option(values.seconds(0, 600), "how long a stop waits for what is in flight", "SECONDS"),
 }
 DATABASE: Final = ("data_dir", "database_url", "log_level", "log_format")

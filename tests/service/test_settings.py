@@ -61,6 +61,7 @@ def test_every_setting_can_be_set() -> None:
         "sellers_loaded_max": ("500", 500),
         "seller_in_flight_max": ("2000", 2000),
         "in_flight_max": ("30000", 30000),
+        "connections_max": ("5000", 5000),
         "drain_timeout_s": ("0", 0.0),
     }
     assert set(values) == set(OPTIONS) == set(Settings.__struct_fields__)
@@ -95,6 +96,7 @@ def test_every_setting_can_be_set() -> None:
         *(("sellers_loaded_max", value) for value in ("0", "99", "1.5")),
         *(("seller_in_flight_max", value) for value in ("1999", "many")),
         *(("in_flight_max", value) for value in ("1999", "2000")),
+        *(("connections_max", value) for value in ("15", "no")),
         *(("drain_timeout_s", value) for value in ("-1", "601")),
         *(("data_dir", value) for value in ("a\x00b", "a\nb")),
     ],

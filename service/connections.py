@@ -1,0 +1,291 @@
+"""Connections: how many may be open, how long they may keep us waiting, and what is said to those that are not HTTP.
+
+A client holds a connection only while it moves. Cut off are, by one look at all of them each second:
+
+    a head that is not whole    `head_timeout_s` after the connection began, or after the first byte of a later head
+    an answer that is not read  `stuck_timeout_s` after the client last took some of it
+
+and, by timers that aiohttp has anyway, what has been idle for `idle_timeout_s`. Bodies have their bound where they
+are read (`service.decode`). A request costs nothing for this but one comparison when its bytes arrive.
+
+Above `open_max`, and for one address above `per_address_max`, a new connection is answered 503 `overloaded` before
+anything is read from it. Proxies that are trusted speak for many, and are held to the first bound only.
+
+aiohttp is subclassed at a seam that is partly private; its version is pinned by the lock, and the tests of this
+module fail if it moves: `RequestHandler._waiter` (pending while it waits for a head), `._request_count` (heads
+that were whole) and `._force_close`, and the method `handle_error`, which makes its plain-text answers.
+"""
+
+import asyncio
+import itertools
+import logging
+import os
+import resource
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+from aiohttp import hdrs, web
+from aiohttp.http_exceptions import LineTooLong
+from msgspec import Struct
+
+from service.headers import REQUEST_ID
+from service.problems import CONTENT_TYPE, Problem, ProblemCode
+from service.responses import NO_STORE, SECURITY_HEADERS
+
+log = logging.getLogger(__name__)
+
+OPEN_FILES_WANTED: Final = 65_536
+OPEN_FILES_RESERVED: Final = 256
+"""For everything that is not a client's connection: the database's, files, and refusals on their way out."""
+OPEN_MAX_BY_DEFAULT: Final = 16_384
+_REFUSALS_MAX: Final = 128
+"""Refused connections that are still told so; those beyond are closed without a word."""
+
+
+class Bounds(Struct, frozen=True, kw_only=True):
+    head_timeout_s: float = 10.0
+    idle_timeout_s: float = 28.0
+    """More than nginx keeps an idle connection to us (20 s), so that no request meets our close on its way."""
+    stuck_timeout_s: float = 25.0
+    refusal_timeout_s: float = 1.0
+    """For a refused client to read why. Closing at once would reset the connection under what it still sends."""
+    sweep_interval_s: float = 1.0
+    open_max: int = OPEN_MAX_BY_DEFAULT
+    per_address_max: int = OPEN_MAX_BY_DEFAULT // 2
+
+
+def bounds_of(connections_max: int | None) -> Bounds:
+    """The bounds of a process that may hold so many connections; None: as many as the limit on open files lets it.
+
+    Nobody can fill the house alone: one address gets half of it."""
+    most = max(1, _raised_limit_of_open_files() - OPEN_FILES_RESERVED)
+    open_max = min(most, connections_max or OPEN_MAX_BY_DEFAULT)
+    if connections_max is not None and open_max < connections_max:
+        log.warning("connections_max_lowered", extra={"wanted": connections_max, "open_files_allow": open_max})
+    return Bounds(open_max=open_max, per_address_max=max(1, open_max // 2))
+
+
+def _raised_limit_of_open_files() -> int:
+    """The process's own soft limit, raised where the hard one permits: the usual 1024 is meant for `select`."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = resource.RLIM_INFINITY
+    wanted = OPEN_FILES_WANTED if hard == unlimited else min(OPEN_FILES_WANTED, hard)
+    if soft != unlimited and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    return OPEN_FILES_WANTED if soft == unlimited else soft
+
+
+class Connections:
+    """All connections of one server; `protocol` makes one for each client that connects."""
+
+    def __init__(
+        self, server: web.Server, bounds: Bounds, is_trusted: Callable[[str], bool] = lambda address: False
+    ) -> None:
+        """`is_trusted` tells whether an address is that of a proxy of ours."""
+        self.server = server
+        self.bounds = bounds
+        self._is_trusted = is_trusted
+        self._loop = asyncio.get_running_loop()
+        self._open: dict[Connection, None] = {}
+        self._refusals: dict[Refusal, None] = {}
+        self._per_address: Counter[str] = Counter()
+        self._cut: Counter[str] = Counter()
+        prefix, numbers = os.urandom(6).hex(), itertools.count(1)
+        self.new_request_id: Callable[[], str] = lambda: f"{prefix}-{next(numbers):x}"
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def protocol(self) -> asyncio.Protocol:
+        if len(self._open) >= self.bounds.open_max:
+            return Refusal(self)
+        return Connection(self)
+
+    # --- what connections tell --------------------------------------------------------------------------------
+
+    def may_open(self, address: str) -> bool:
+        return self._per_address[address] < self.bounds.per_address_max or self._is_trusted(address)
+
+    def opened(self, connection: "Connection") -> None:
+        self._open[connection] = None
+        self._per_address[connection.address] += 1
+
+    def closed(self, connection: "Connection") -> None:
+        if connection in self._open:
+            del self._open[connection]
+            self._per_address[connection.address] -= 1
+            if not self._per_address[connection.address]:
+                del self._per_address[connection.address]
+
+    def may_refuse(self, refusal: "Refusal") -> bool:
+        """False when too many are being refused to talk to each."""
+        self._cut["refused"] += 1
+        if len(self._refusals) >= _REFUSALS_MAX:
+            return False
+        self._refusals[refusal] = None
+        return True
+
+    def refused(self, refusal: "Refusal") -> None:
+        self._refusals.pop(refusal, None)
+
+    # --- once a second ----------------------------------------------------------------------------------------
+
+    async def sweep_forever(self) -> None:
+        while True:
+            await asyncio.sleep(self.bounds.sweep_interval_s)
+            self.sweep(self._loop.time())
+
+    def sweep(self, now: float) -> None:
+        """Cuts off what is overdue: 16,000 connections in 5 ms."""
+        for connection in list(self._open):
+            if (fault := connection.overdue(now)) is not None:
+                self._cut[fault] += 1
+                connection.cut()
+        for refusal in list(self._refusals):
+            if now - refusal.since > self.bounds.refusal_timeout_s:
+                refusal.cut()
+        if self._cut:
+            # One line, however many there were: a flood must not flood the log.
+            log.warning("connections_cut", extra={**self._cut, "open": len(self._open)})
+            self._cut.clear()
+
+
+class Connection(web.RequestHandler):
+    """One client's connection: aiohttp's, which knows since when its client keeps it waiting."""
+
+    __slots__ = ("_connections", "_head_number", "_since", "_stuck_since", "_wire", "address")
+
+    def __init__(self, connections: Connections) -> None:
+        super().__init__(
+            connections.server,
+            loop=asyncio.get_running_loop(),
+            access_log=None,  # type: ignore[arg-type]  # None is "none" to aiohttp, whose annotation forgets it
+            keepalive_timeout=connections.bounds.idle_timeout_s,
+            auto_decompress=False,
+            lingering_time=1.0,
+        )
+        self._connections = connections
+        self._wire: asyncio.Transport | None = None
+        """aiohttp forgets the transport when it closes it, which may be long before it is closed."""
+        self._head_number = 0
+        self._since = 0.0
+        """When the head that is the connection's number `_head_number` began."""
+        self._stuck_since: float | None = None
+        self.address = ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        self.address = peer[0] if peer else ""
+        if not self._connections.may_open(self.address):
+            refusal = Refusal(self._connections)
+            transport.set_protocol(refusal)
+            refusal.connection_made(transport)
+            return
+        self._wire = transport
+        self._since = self._loop.time()
+        self._connections.opened(self)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._connections.closed(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        waiter = self._waiter
+        # Still waiting though bytes have come: the beginning of a head, the connection's first one excepted, which
+        # is counted from the connection's beginning.
+        if waiter is not None and self._head_number != self._request_count and not waiter.done():
+            self._head_number = self._request_count
+            self._since = self._loop.time()
+
+    def resume_writing(self) -> None:
+        self._stuck_since = None
+        super().resume_writing()
+
+    def overdue(self, now: float) -> str | None:
+        """What the client has been too slow with, in a word for the log."""
+        wire, bounds = self._wire, self._connections.bounds
+        assert wire is not None
+        if self.writing_paused or wire.is_closing():
+            if self._stuck_since is None:
+                self._stuck_since = now
+            return "unread_answers" if now - self._stuck_since > bounds.stuck_timeout_s else None
+        waiter = self._waiter
+        if waiter is None or waiter.done() or self._head_number != self._request_count:
+            return None
+        return "slow_heads" if now - self._since > bounds.head_timeout_s else None
+
+    def cut(self) -> None:
+        """At once: what it has not read by now it will not read."""
+        assert self._wire is not None
+        self.force_close()
+        self._wire.abort()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """What never reached a route: bytes that are not HTTP (400), or a bug (500). The connection ends with it."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("An answer has begun; another one cannot follow.")
+        if status >= 500:
+            log.error("request_failed", exc_info=exc)
+            problem = Problem(ProblemCode.INTERNAL_ERROR)
+        elif isinstance(exc, LineTooLong):
+            problem = Problem(ProblemCode.MALFORMED_REQUEST, "The head of the request is too large.")
+        else:
+            # aiohttp's own text would repeat what was sent.
+            problem = Problem(ProblemCode.MALFORMED_REQUEST, "The request is not HTTP as it should be.")
+        id_of_request = self._connections.new_request_id()
+        response = problem.response(id_of_request)
+        response.headers.update({**SECURITY_HEADERS, **NO_STORE, REQUEST_ID: id_of_request, hdrs.CONNECTION: "close"})
+        response.force_close()
+        return response
+
+
+class Refusal(asyncio.Protocol):
+    """A connection beyond the bounds: told so, listened to no more, and closed when its client has read it."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._wire: asyncio.Transport | None = None
+        self.since = asyncio.get_running_loop().time()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport = cast(asyncio.Transport, transport)
+        self._wire = transport
+        if not self._connections.may_refuse(self):
+            transport.abort()
+            return
+        transport.write(_refusal(self._connections.new_request_id()))
+        transport.write_eof()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._connections.refused(self)
+
+    def cut(self) -> None:
+        if self._wire is not None:
+            self._wire.abort()
+
+
+def _refusal(request_id: str) -> bytes:
+    problem = Problem(ProblemCode.OVERLOADED, "Too many connections are open; nothing was applied.")
+    body = problem.body(request_id)
+    headers: dict[str, Any] = {
+        hdrs.CONTENT_TYPE: CONTENT_TYPE,
+        hdrs.CONTENT_LENGTH: len(body),
+        hdrs.CONNECTION: "close",
+        REQUEST_ID: request_id,
+        **problem.headers,
+        **SECURITY_HEADERS,
+        **NO_STORE,
+    }
+    lines = [f"HTTP/1.1 {problem.status} Service Unavailable", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode() + body
