@@ -141,7 +141,9 @@ class Committer:
             self._idle.set_result(None)
 
     async def run(self) -> None:
-        """Flushes until `stop`, or raises `EpochLost`. Not to be cancelled: that would leave a flush unresolved."""
+        """Flushes until `stop`, or raises `EpochLost`; `OutcomeUnknown` when stopped while the database is away.
+
+        Not to be cancelled: that would leave a flush unresolved."""
         fault: JournalFault = OutcomeUnknown("the journal was stopped")
         self._on_commit(self._lease.last_position, self._lease.last_position, ())
         try:
@@ -315,12 +317,14 @@ class Committer:
             submission.failed(OutcomeUnknown("the journal does not answer"))
 
     async def _persist(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Tries until the database answers."""
+        """Tries until the database answers, or nobody wants to know any more. Raises OutcomeUnknown after `stop`."""
         delay_s = self._settings.retry_delay_s
         while True:
             try:
                 return await attempt()
-            except JournalUnavailable:
+            except JournalUnavailable as fault:
+                if self._is_stopping:
+                    raise OutcomeUnknown("stopped while the database was away") from fault
                 await asyncio.sleep(delay_s)
                 delay_s = min(2 * delay_s, self._settings.retry_delay_max_s)
 

@@ -18,7 +18,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from journal.committer import Committer, CommitterSettings, Listener, Observer, Submission
-from journal.store import EpochLost, JournalFault, JournalUnavailable, Lease, Store
+from journal.store import EpochLost, JournalFault, JournalUnavailable, Lease, OutcomeUnknown, Store
 
 
 class Standby(JournalFault):
@@ -160,7 +160,7 @@ class Journal:
         renewals.add_done_callback(lambda _: committer.stop())
         try:
             await committer.run()
-        except EpochLost:
+        except (EpochLost, OutcomeUnknown):
             pass
         finally:
             self._committer = None

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import asyncpg
 
-from journal.reading.cell import AWAY, READ_SETTINGS, SUMMING_SETTINGS
+from journal.connections import CONNECTION_FAULTS
+from journal.reading.cell import READ_SETTINGS, SUMMING_SETTINGS
 from journal.reading.records import Head
 from journal.reading.subjects import ID_MAX, ID_MIN
 from journal.reading.transactions import LAST_POSITION
@@ -144,5 +145,5 @@ async def auditing(url: str, cell: str) -> AsyncIterator[Audit]:
             yield Audit(connection, cell)
         finally:
             connection.terminate()
-    except AWAY as fault:
+    except CONNECTION_FAULTS as fault:
         raise JournalUnavailable(f"{type(fault).__name__}: {fault}") from fault

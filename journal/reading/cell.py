@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import asyncpg
 
+from journal.connections import CONNECTION_FAULTS
 from journal.store import JournalUnavailable
 
 BIGGEST: Final = 2**63 - 1
@@ -25,16 +26,6 @@ plan can be made once, on tables however empty, and stays right."""
 SUMMING_SETTINGS: Final = "SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on; SET LOCAL enable_sort = on"
 """For what reads everything."""
 
-AWAY: Final = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-)
-"""What it looks like when the database cannot be reached now: answered as `JournalUnavailable`."""
-
 
 class CellReader:
     """`pool` is shared, and its owner's to close. All methods may raise `JournalUnavailable`."""
@@ -47,7 +38,7 @@ class CellReader:
         try:
             async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
                 return await connection.fetch(self._sql(statement), *arguments)
-        except AWAY as fault:
+        except CONNECTION_FAULTS as fault:
             raise JournalUnavailable(f"{type(fault).__name__}: {fault}") from fault
 
     async def _fetch_sums(self, *statements: str) -> list[list[Any]]:
@@ -59,7 +50,7 @@ class CellReader:
             ):
                 await connection.execute(SUMMING_SETTINGS)
                 return [await connection.fetch(self._sql(statement)) for statement in statements]
-        except AWAY as fault:
+        except CONNECTION_FAULTS as fault:
             raise JournalUnavailable(f"{type(fault).__name__}: {fault}") from fault
 
     def _sql(self, statement: str) -> str:
