@@ -86,6 +86,7 @@ class Endpoint:
             services.requests_in_flight += 1
             id_of_request = request_id(request, self._new_request_id)
             request[ID_OF_REQUEST] = id_of_request
+            principal: Principal | None = None
             try:
                 if is_guarded and self._journal.state is not JournalState.LEADING:
                     raise Standby
@@ -111,7 +112,7 @@ class Endpoint:
             duration_s = clock() - started
             measured(response.status, duration_s)
             if is_logged:
-                log.info("request", extra=_line(request, path, response.status, duration_s))
+                log.info("request", extra=_line(request, path, response.status, duration_s, principal))
             return response
 
         return answer
@@ -124,14 +125,17 @@ class Endpoint:
         return principal
 
 
-def _line(request: web.Request, path: str, status: int, duration_s: float) -> dict[str, object]:
-    """Of the access log. The path is the route's: queries and ids may be personal."""
+def _line(
+    request: web.Request, path: str, status: int, duration_s: float, principal: Principal | None
+) -> dict[str, object]:
+    """Of the access log. The path is the route's: queries and ids may be personal. Who acted is known by their id."""
     return {
         "request_id": request[ID_OF_REQUEST],
         "method": request.method,
         "path": path,
         "status": status,
         "duration_ms": round(duration_s * 1000, 2),
+        "principal": principal.user_id if principal is not None else None,
     }
 
 

@@ -197,7 +197,9 @@ async def test_an_export_that_fails_halfway_cannot_be_taken_for_a_whole_one(shop
     assert (answer.status, answer.code) == (503, "journal_unavailable")
 
 
-async def test_the_access_log_shows_no_ids_and_no_secrets(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_access_log_shows_who_and_what_but_no_secrets(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level("INFO")
     async with open_shop(database, access_log=True) as shop:
         seller = await shop.seller("100.00")
@@ -205,6 +207,7 @@ async def test_the_access_log_shows_no_ids_and_no_secrets(database: Database, ca
         await seller.get(f"/v1/charges/{charge_id}", color="red")
     lines = [each.__dict__ for each in caplog.records if each.getMessage() == "request"]
     assert {"method": "GET", "path": "/v1/charges/{id}", "status": 200}.items() <= lines[-1].items()
+    assert lines[-1]["principal"] == seller.id
     logged = " ".join(str(line) for line in lines)
     assert seller.credential is not None
     assert charge_id not in logged
