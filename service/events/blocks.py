@@ -28,26 +28,23 @@ class Block:
         return b"".join([data for at, data in self._frames if at > position])
 
 
-class Audience:
-    """The streams, and what is on its way to them."""
+def blocks_of(frames: list[tuple[int, bytes]], bytes_max: int) -> Iterator[Block]:
+    """In order, in pieces that are not too large for one write; at least one frame each."""
+    begin = size = 0
+    for index, (_, data) in enumerate(frames):
+        if size + len(data) > bytes_max and index > begin:
+            yield Block(frames[begin:index])
+            begin, size = index, 0
+        size += len(data)
+    if begin < len(frames):
+        yield Block(frames[begin:])
 
-    __slots__ = ("_frames", "streams")
+
+class Audience:
+    """The streams, and the frames that are on their way to them."""
+
+    __slots__ = ("frames", "streams")
 
     def __init__(self) -> None:
         self.streams: set[Stream] = set()
-        self._frames: list[tuple[int, bytes]] = []
-
-    def add(self, position: int, frame: bytes) -> None:
-        self._frames.append((position, frame))
-
-    def blocks(self, bytes_max: int) -> Iterator[Block]:
-        """What was added, taken out in order, in pieces that are not too large for one write."""
-        frames, self._frames = self._frames, []
-        begin = size = 0
-        for index, (_, data) in enumerate(frames):
-            if size + len(data) > bytes_max and index > begin:
-                yield Block(frames[begin:index])
-                begin, size = index, 0
-            size += len(data)
-        if begin < len(frames):
-            yield Block(frames[begin:])
+        self.frames: list[tuple[int, bytes]] = []

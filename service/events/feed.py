@@ -24,7 +24,7 @@ from typing import Final, TypeAlias, cast
 from actors.actor import Envelope
 from journal.committer import Submission
 from journal.entry import Entry
-from service.events.blocks import Audience
+from service.events.blocks import Audience, blocks_of
 from service.events.bounds import Bounds
 from service.events.frames import frame
 from service.events.stream import Stream
@@ -131,11 +131,12 @@ class Feed:
             for position, entry in enumerate(entries, before + 1):
                 encoded = frame(entry, position, currency)
                 for audience in wanted_by:
-                    audience.add(position, encoded)
+                    audience.frames.append((position, encoded))
                 if slices.is_over:
                     await slices.pause()
         for audience in audiences:
-            for block in audience.blocks(self.bounds.block_bytes_max):
+            frames, audience.frames = audience.frames, []
+            for block in blocks_of(frames, self.bounds.block_bytes_max):
                 for stream in list(audience.streams):
                     stream.pass_on(block)
                     if slices.is_over:

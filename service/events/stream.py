@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from journal.reader import PostedEntry
 from journal.store import JournalUnavailable
-from service.events.blocks import Block
+from service.events.blocks import Block, blocks_of
 from service.events.bounds import Bounds
 from service.events.frames import HEARTBEAT, frame, greeting
 from service.events.outlet import Outlet
@@ -202,13 +202,19 @@ class Stream:
         except JournalUnavailable:
             await asyncio.sleep(RETRY_S)
             return
-        if self._outlet.is_full or not self._permit.holds():
-            return  # Meanwhile; rare enough to read it again.
-        wanted = [posted for posted in page if posted.position <= self._target]
-        if wanted:
-            self._write(b"".join([frame(posted.entry, posted.position, posted.currency) for posted in wanted]))
-        # A page that is not full of them is the last one: up to the target all was durable before it was asked for.
-        self._sent = wanted[-1].position if len(wanted) == self._bounds.page_max else self._target
+        frames = [
+            (posted.position, frame(posted.entry, posted.position, posted.currency))
+            for posted in page
+            if posted.position <= self._target
+        ]
+        for block in blocks_of(frames, self._bounds.block_bytes_max):
+            if self._outlet.is_full or not self._permit.holds():
+                return  # What is left of the page is read again, rather than kept.
+            self._write(block.data)
+            self._sent = block.last
+        if len(frames) < self._bounds.page_max:
+            # There is no more up to the target: all of that was durable before it was asked for.
+            self._sent = self._target
 
     def _write_held(self) -> None:
         last, data = self._held.popleft()

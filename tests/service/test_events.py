@@ -16,6 +16,8 @@ from aiohttp import ClientResponse
 from msgspec import Struct
 from msgspec.structs import replace
 
+from service.routes import application_of
+from service.server import HttpServer, listen
 from tests.conftest import Database
 from tests.service.shop import PASSWORD, Shop, User, open_shop
 
@@ -271,7 +273,8 @@ async def test_an_id_that_is_none_is_refused(shop: Shop) -> None:
     """Also one that the journal has not come to: it would leave out what is between."""
     seller = await shop.seller()
     for given in NO_IDS:
-        answer = await seller.ask("GET", "/v1/events", headers={"Last-Event-ID": given})
+        async with asyncio.timeout(10):
+            answer = await seller.ask("GET", "/v1/events", headers={"Last-Event-ID": given})
         assert (answer.status, answer.code) == (422, "validation_failed"), given
         assert [error["field"] for error in answer.json["errors"]] == ["Last-Event-ID"]
 
@@ -285,25 +288,35 @@ async def test_unknown_parameters_are_refused(shop: Shop) -> None:
 # --- clients that are slow --------------------------------------------------------------------------------
 
 
-async def connect(user: User) -> tuple[socket.socket, bytes]:
-    """A connection that asks for the stream, with as little room between as the kernel allows; and what came with
-    the head."""
+async def connect(user: User, address: tuple[str, int]) -> tuple[socket.socket, bytes]:
+    """A connection that asks for the stream and has room for little; and what came with the head."""
     loop = asyncio.get_running_loop()
-    server = user.shop.client.server
-    assert server.runner is not None
-    (site,) = server.runner.sites
-    assert isinstance(site._server, asyncio.Server)
-    site._server.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)  # Its connections inherit it.
     narrow = socket.socket()
     narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
     narrow.setblocking(False)
-    await loop.sock_connect(narrow, (server.host, server.port))
+    await loop.sock_connect(narrow, address)
     head = f"GET /v1/events HTTP/1.0\r\nHost: x\r\nAuthorization: Bearer {user.credential}\r\n\r\n"
     await loop.sock_sendall(narrow, head.encode())
     received = b""
     while b": heartbeat\n\n" not in received:
         received += await loop.sock_recv(narrow, 4_096)
     return narrow, received.split(b": heartbeat\n\n", 1)[1]
+
+
+@asynccontextmanager
+async def served(shop: Shop) -> AsyncIterator[tuple[str, int]]:
+    """The application on the server that it has when it is not tested, which does not cancel handlers. On its side
+    too connections have room for little: they inherit that."""
+    bound = listen("127.0.0.1", 0)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+    server = HttpServer(application_of(shop.services), bound, lambda: shop.services.requests_in_flight)
+    await server.start()
+    try:
+        yield bound.getsockname()
+    finally:
+        await server.stop_accepting()
+        await server.close()
+        bound.close()
 
 
 async def sell_much(seller: User) -> None:
@@ -316,9 +329,10 @@ async def sell_much(seller: User) -> None:
 
 async def test_a_slow_client_misses_nothing_and_costs_no_more_than_its_bound(shop: Shop) -> None:
     """More than it may hold comes while it reads nothing: it goes on from the journal, then live again."""
-    bound(shop, held_bytes_max=400_000, watch_every_s=0.05)
+    bound(shop, held_bytes_max=400_000)
     seller = await shop.seller("100.00")
-    pages = 0
+    loop = asyncio.get_running_loop()
+    pages = most = 0
     after = shop.services.reader.after
 
     async def counted(*args: Any, **options: Any) -> Any:
@@ -326,55 +340,71 @@ async def test_a_slow_client_misses_nothing_and_costs_no_more_than_its_bound(sho
         pages += 1
         return await after(*args, **options)
 
-    shop.services.reader.after = counted  # type: ignore[method-assign]
-    narrow, received = await connect(seller)
-    loop = asyncio.get_running_loop()
-    most = 0
-
     async def watch() -> None:
         nonlocal most
         while True:
             most = max(most, shop.services.feed.held_bytes)
             await asyncio.sleep(0)
 
-    watching = asyncio.create_task(watch())
-    await sell_much(seller)
-    assert pages == 0, "nothing was behind before"
-    watching.cancel()
-    with narrow:
-        async with asyncio.timeout(20):
-            while received.count(b"\nevent: ") < 100:
-                received += await loop.sock_recv(narrow, 1_000_000)
-        assert pages > 0
-        await seller.sell("0.02")
-        async with asyncio.timeout(10):
-            while received.count(b"\n\n") < 101:
-                received += await loop.sock_recv(narrow, 1_000_000)
+    shop.services.reader.after = counted  # type: ignore[method-assign]
+    async with served(shop) as address:
+        narrow, received = await connect(seller, address)
+        with narrow:
+            assert pages == 0, "it was not behind before"
+            watching = asyncio.create_task(watch())
+            await sell_much(seller)
+            watching.cancel()
+            async with asyncio.timeout(20):
+                while received.count(b"\nevent: ") < 100:
+                    received += await loop.sock_recv(narrow, 1_000_000)
+            assert pages > 0
+            await seller.sell("0.02")
+            async with asyncio.timeout(10):
+                while received.count(b"\n\n") < 101:
+                    received += await loop.sock_recv(narrow, 1_000_000)
     told = [json.loads(line[6:])["seq"] for line in received.splitlines() if line.startswith(b"data: ")]
     assert told == list(range(3, 104))
     assert 0 < most < 500_000
     assert shop.services.feed.held_bytes == 0
 
 
+async def no_stream(shop: Shop) -> None:
+    """Waits until none is open."""
+    async with asyncio.timeout(5):
+        while shop.services.event_streams.open or shop.services.requests_in_flight:
+            await asyncio.sleep(0.01)
+
+
 async def test_a_client_that_reads_nothing_is_cut_off(shop: Shop) -> None:
     bound(shop, blocked_max_s=0.3)
     seller = await shop.seller("100.00")
-    narrow, _ = await connect(seller)
-    with narrow:
-        await sell_much(seller)
-        async with asyncio.timeout(5):
-            while shop.services.event_streams.open:
-                await asyncio.sleep(0.01)
+    async with served(shop) as address:
+        narrow, received = await connect(seller, address)
+        with narrow:
+            await sell_much(seller)
+            await no_stream(shop)
+            async with asyncio.timeout(5):
+                received += await rest_of(narrow)
+    assert received.count(b"\n\n") < 100
     assert shop.services.feed.held_bytes == 0
+
+
+async def rest_of(connection: socket.socket) -> bytes:
+    """All that still comes, to the end of the connection."""
+    received = b""
+    with suppress(ConnectionError):
+        while more := await asyncio.get_running_loop().sock_recv(connection, 1_000_000):
+            received += more
+    return received
 
 
 async def test_a_client_that_has_gone_leaves_nothing_behind(shop: Shop) -> None:
     seller = await shop.seller()
-    async with reading(seller):
+    async with served(shop) as address:
+        narrow, _ = await connect(seller, address)
         assert shop.services.event_streams.open == 1
-    async with asyncio.timeout(5):
-        while shop.services.event_streams.open or shop.services.requests_in_flight:
-            await asyncio.sleep(0.01)
+        narrow.close()
+        await no_stream(shop)
 
 
 # --- the end ----------------------------------------------------------------------------------------------
@@ -453,19 +483,26 @@ async def test_nothing_is_told_after_the_token_has_ended(shop: Shop) -> None:
 
 async def test_a_drain_ends_all_streams_and_opens_none(shop: Shop) -> None:
     seller = await shop.seller("100.00")
-    narrow, _ = await connect(seller)
-    await sell_much(seller)  # So that one of them does not take any more.
-    with narrow:
-        async with reading(seller) as stream, reading(shop.admin) as of_admin:
-            shop.services.directory.drain()
-            await stream.ended()
-            await of_admin.ended()
-        async with asyncio.timeout(5):
-            while shop.services.requests_in_flight:
-                await asyncio.sleep(0.01)
+    async with reading(seller) as stream, reading(shop.admin) as of_admin:
+        shop.services.directory.drain()
+        await stream.ended()
+        await of_admin.ended()
+    await no_stream(shop)
     refused = await seller.get("/v1/events")
     assert (refused.status, refused.code) == (503, "draining")
     assert int(refused.headers["Retry-After"]) > 0
+
+
+async def test_a_drain_does_not_wait_for_a_client_that_reads_nothing(shop: Shop) -> None:
+    seller = await shop.seller("100.00")
+    async with served(shop) as address:
+        narrow, _ = await connect(seller, address)
+        await sell_much(seller)
+        shop.services.directory.drain()
+        await no_stream(shop)
+        began = monotonic()
+    narrow.close()
+    assert monotonic() - began < 1.0, "the server waits two seconds for what is not ended"
 
 
 async def test_a_stream_ends_when_the_lease_is_lost(database: Database) -> None:
@@ -504,9 +541,7 @@ async def test_a_user_may_have_so_many_streams_and_the_service_so_many_more(shop
             refused = await other.get("/v1/events")
             assert (refused.status, refused.code) == (503, "overloaded")
             assert int(refused.headers["Retry-After"]) > 0
-    async with asyncio.timeout(5):
-        while shop.services.event_streams.open:
-            await asyncio.sleep(0.01)
+    await no_stream(shop)
     async with reading(one), reading(one), reading(other):
         pass
 

@@ -74,6 +74,7 @@ class Socket(Outlet):
     def write(self, data: bytes) -> None:
         assert not self.is_full, "written to although it is full"
         assert not self.received or self.permit.is_valid, "written to without the permit"
+        assert len(data) <= BOUNDS.block_bytes_max or data.count(b"\n\n") == 1, "more at once than is allowed"
         self.received += data
         if self.world.random.random() < 0.15:
             self._room.clear()
