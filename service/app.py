@@ -64,6 +64,8 @@ class Services:
         self.random_bytes = os.urandom
         self.requests_in_flight = 0
         """Kept by `service.endpoint`; the drain waits for it."""
+        self.led: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done once this instance has held the lease."""
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when the service cannot go on by itself and has to be started again."""
 
@@ -126,7 +128,7 @@ class Services:
             self.directory,
             on_flush=self.metrics.flushed,
             on_commit=self.feed.committed,
-            on_state=lambda state: log.info("journal_state", extra={"state": state.value}),
+            on_state=self._state_changed,
         )
         self.directory.attach(self.journal)
         self.reader = Reader(reader_pool)
@@ -134,6 +136,11 @@ class Services:
             lambda: self.directory.is_draining or self.journal.state is not JournalState.LEADING, event_bounds
         )
         self._watch()
+
+    def _state_changed(self, state: JournalState) -> None:
+        log.info("journal_state", extra={"state": state.value})
+        if state is JournalState.LEADING and not self.led.done():
+            self.led.set_result(None)
 
     def fail(self) -> None:
         """Called when something ended that everything else depends on."""

@@ -68,6 +68,8 @@ async def _serve(settings: Settings, say: Say, bound: socket.socket, stopping: "
             await server.start()
             _calm_the_garbage_collector()
             stopping.remove_done_callback(cancel)
+            if home.is_ours_alone:
+                await _first_of(services.led, stopping, services.failed)
             address = address_of(bound)
             log.info("serving", extra={"address": address})
             _welcome(say, address, home, settings, first_password)
