@@ -62,7 +62,7 @@ BRANCHES: Final[dict[str, tuple[str, str]]] = {
     "outcome unknown, and the waiters told so": ("Committer._fail_doubtful", 'OutcomeUnknown("the journal does not'),
     "no connection for the flush": ("Committer._resolve", 'NotApplied("the journal is unavailable")'),
     "queued behind an unknown outcome": ("Committer._resolve", 'NotApplied("the journal became unavailable")'),
-    "tried again until the database answers": ("Committer._persist", "except JournalUnavailable:"),
+    "tried again until the database answers": ("Committer._persist", "except JournalUnavailable as fault:"),
     "keys known: a seller's part withdrawn": ("Committer._withdraw", "self._observer.keys_used("),
     "refused: sent seller by seller": ("Committer._commit_by_seller", "parts: dict"),
     "refused: one seller fails": ("Committer._fail_seller", "doomed = "),
