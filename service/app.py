@@ -19,6 +19,7 @@ from actors.sweeper import sweep_forever
 from journal.journal import Journal, JournalSettings, JournalState, boot_time_s
 from journal.postgres import PostgresStore
 from journal.reader import Reader
+from journal.reading.cell import READ_SETTINGS
 from service.database import DatabaseHome, pool_of
 from service.events.bounds import Bounds as EventBounds
 from service.events.feed import Feed
@@ -170,7 +171,7 @@ async def running(settings: Settings, home: DatabaseHome) -> AsyncIterator[Servi
             settings,
             home,
             journal_pool=await stack.enter_async_context(pool_of(home.app_url, JOURNAL_POOL_MAX)),
-            reader_pool=await stack.enter_async_context(pool_of(home.app_url, READER_POOL_MAX)),
+            reader_pool=await stack.enter_async_context(pool_of(home.app_url, READER_POOL_MAX, READ_SETTINGS)),
             identity_pool=await stack.enter_async_context(pool_of(home.app_url, IDENTITY_POOL_MAX)),
         )
         stack.push_async_callback(services.store.close)

@@ -82,7 +82,12 @@ async def verify(chosen: Settings, options: argparse.Namespace) -> int:
     async with home_for_command(chosen.data_dir, chosen.database_url) as home:
         await check_version(home.app_url)
         result = await verify_journal(
-            home.app_url, seller_id=options.seller, heads=expected, on_progress=lambda progress: report(progress, False)
+            home.app_url,
+            seller_id=options.seller,
+            heads=expected,
+            # For the service's own runs: the other processors are the service's.
+            workers=1 if options.json_progress else None,
+            on_progress=lambda progress: report(progress, False),
         )
     report(result, True)
     return 0 if result.first_bad is None else 1

@@ -5,7 +5,7 @@ the data directory for itself alone; the other commands share the server with it
 they need it.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -86,7 +86,9 @@ def _user_of(home: DatabaseHome) -> str | None:
 
 
 @asynccontextmanager
-async def pool_of(url: str, size_max: int) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
+async def pool_of(
+    url: str, size_max: int, settings: Mapping[str, str] | None = None
+) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
     """Connections that act as the service's role, whoever the URL signs in as."""
     pool = await asyncpg.create_pool(
         url,
@@ -95,7 +97,7 @@ async def pool_of(url: str, size_max: int) -> AsyncIterator["asyncpg.Pool[asyncp
         max_inactive_connection_lifetime=60,
         statement_cache_size=STATEMENT_CACHE,
         command_timeout=COMMAND_TIMEOUT_S,
-        server_settings={"role": SERVICE_ROLE, "application_name": "charge-shop", "jit": "off"},
+        server_settings={"role": SERVICE_ROLE, "application_name": "charge-shop", "jit": "off", **(settings or {})},
     )
     try:
         yield pool
