@@ -24,6 +24,7 @@ EXPECTED = (
     "fault: exchange lost reply",
     "fault: exchange cut",
     "fault: torn load",
+    "disaster: pause after an accident",
     "late: written",
     "late: EpochLost",
     "queued behind the lease row",
@@ -91,7 +92,7 @@ def _report(summary: Summary) -> None:
     print("\nfaults and answers")
     for name, times in sorted(summary.counts.items()):
         print(f"{times:10,}  {name}")
-    print(f"\nways of recovery, in the seeds that were traced (every {TRACED_EVERY}th)")
+    print(f"\nways of recovery, in the seeds that were traced (one in {TRACED_EVERY})")
     for name, times in branch_counts(summary.lines).items():
         print(f"{times:10,}  {name}")
     print(

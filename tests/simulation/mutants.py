@@ -186,6 +186,11 @@ MUTANTS: Final = (
     ),
     _mutant(
         3,
+        "a key that the journal told of is forgotten before it is answered",
+        patch(f"{_ACTOR}._forget_old_keys", (" or oldest in self.pinned", "")),
+    ),
+    _mutant(
+        3,
         "a refusal does not ask the journal for its key",
         patch(f"{_ACTOR}._step", ("if key is not None and not is_prepared:", "if False:")),
     ),
@@ -358,6 +363,11 @@ MUTANTS: Final = (
         "the clock is not clamped (no assertion)",
         patch(f"{_ACCOUNT}:_entry", ("at_us=now_us if now_us > at_us else at_us", "at_us=now_us")),
         patch(f"{_ACCOUNT}:apply", ("assert entry.at_us >= account.at_us", "pass")),
+    ),
+    _mutant(
+        5,
+        "followers are not told of what was found in the journal too late",
+        patch(f"{_COMMITTER}._acknowledge", ("self._on_commit(", "is_answered or self._on_commit(")),
     ),
     # --- 6: one writer per cell ---
     _mutant(

@@ -60,6 +60,8 @@ class Plan(Struct, frozen=True):
     latency_s: float
     flush_faults: dict[str, float]
     """Probability per flush, by kind."""
+    accident_pause_p: float
+    """A flush that fails is followed at once by a pause of the instance, long enough for another to take over."""
     exchange_fault_p: float
     """Of every other exchange with the database: the request or the reply is lost."""
     torn_load_p: float
@@ -105,6 +107,7 @@ def plan_of(seed: int) -> Plan:
         sweep_pause_s=pick((0.5, 2.0)),
         latency_s=pick((0.001, 0.01, 0.1)),
         flush_faults={kind: pick(INTENSITIES) for kind in FLUSH_FAULTS if chance() < 0.3},
+        accident_pause_p=pick((0.0, 0.0, 0.1)),
         exchange_fault_p=pick((0.0, 0.0, 0.05, 0.2)),
         torn_load_p=pick((0.0, 0.5)),
         duration_s=duration_s,

@@ -14,7 +14,7 @@ from tests.simulation.planting import Patch, plant
 from tests.simulation.scenario import Result, simulate
 
 CHUNK: Final = 20
-TRACED_EVERY: Final = 4
+TRACED_EVERY: Final = 2
 """Tracing makes a seed three times as slow."""
 
 

@@ -119,8 +119,8 @@ class Scenario:
         for at, kind in self.plan.disasters:
             self.loop.call_later(at, self._strike, kind)
         for seller_id in self._sellers:
-            if self._random.random() < 0.7:
-                self._ask(self._workload.new_credit(seller_id, self._random.choice((300, 1_000, 5_000))), 0.0)
+            if self._random.random() < 0.9:
+                self._ask(self._workload.new_credit(seller_id, self._workload.first_credit()), 0.0)
         await self._ask_all(started)
         await asyncio.sleep(max(0.0, started + self.plan.duration_s - self.loop.now))
         self._calm_down()
@@ -189,9 +189,10 @@ class Scenario:
                 is_former_owner_dead=is_alone,
             )
         )
-        if self._is_calm:
-            self._instances[-1].store.is_calm = True
-        self.history.happened("start", self._instances[-1].name)
+        instance = self._instances[-1]
+        instance.store.on_accident = lambda: self._pause_long(instance)
+        instance.store.is_calm = self._is_calm
+        self.history.happened("start", instance.name)
 
     # --- disasters ---
 
@@ -252,6 +253,11 @@ class Scenario:
                 seller_id = random.choice(self._sellers)
                 for _ in range(random.choice((5, 80))):
                     victim.in_process(victim.arrive, self._workload.new_read(seller_id))
+
+    def _pause_long(self, victim: Instance) -> None:
+        if victim.is_alive and not victim.process.is_frozen and not self._is_calm:
+            self.history.happened("disaster: pause after an accident", victim.name)
+            self._hit("pause", victim, 2.5 * self.plan.lease_ttl_s)
 
     def _read_from(self, victim: Instance, within_s: float) -> None:
         """Some still ask it, and must not be told what is not true any more."""

@@ -52,6 +52,8 @@ class FaultyStore:
         self.is_connected = False
         """The connection that flushes go by: made with the lease or a new epoch, lost with any accident."""
         self.on_lost: Callable[[], None] = lambda: None
+        self.on_accident: Callable[[], None] = lambda: None
+        """Called in the world, so that it may hit the instance when it is least prepared."""
         server.connections.append(self.lose_connection)
 
     # --- the flush ---
@@ -71,6 +73,8 @@ class FaultyStore:
         fault = self._draw_flush_fault()
         if fault is not None:
             self._history.happened(f"fault: flush {fault}")
+            if self._random.random() < self._plan.accident_pause_p:
+                self._loop.call_soon(self.on_accident, context=self._loop.world.context)
         if fault == "unavailable" or (self.is_cut_off and self._random.random() < 0.5):
             self.lose_connection()
         if not self.is_connected:

@@ -156,6 +156,9 @@ class Workload:
             self._keyed[identity] = operation
         return operation
 
+    def first_credit(self) -> int:
+        return BALANCE_MAX - 700 if self._plan.absurd_p else self._random.choice((300, 2_000, 10_000))
+
     def _is_absurd(self) -> bool:
         return self._random.random() < self._plan.absurd_p
 
@@ -173,7 +176,7 @@ class Workload:
         amount = pick(_AMOUNTS) + (pick((-1, 1)) if random.random() < 0.1 else 0)
         match kind:
             case "charge" | "hold":
-                if random.random() < 0.15:
+                if random.random() < 0.1:
                     amount = max(1, self._available(seller_id) + pick((0, 0, 1, -1)))
                 expires_in_s = pick((1, 2, 5, 60)) if kind == "hold" else None
                 reference = POISON if random.random() < self._plan.poison_p else tag
@@ -205,7 +208,7 @@ class Workload:
                 if direction == "credit":
                     # Up to the bound, which may leave no room for what comes back.
                     rest = BALANCE_MAX - max(0, self._available(seller_id))
-                    amount = max(1, rest) if self._is_absurd() else amount * pick((1, 3))
+                    amount = max(1, rest) if self._is_absurd() else amount * pick((1, 3, 10))
                 return self._with_key(seller_id, Adjust(Caller(tag, True), amount, direction, tag))
             case "change":
                 is_suspended = pick((None, None, False, False, False, True))
