@@ -322,7 +322,11 @@ class PostgresStore:
     # --- load ---
 
     async def load(self, seller_id: str) -> Snapshot | None:
-        async with self._borrowed() as connection:
+        # One snapshot: another owner may be writing meanwhile, and this one may not know of it yet.
+        async with (
+            self._borrowed() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
             row = await connection.fetchrow(self._sql(LAST_ENTRY), seller_id)
             if row is None:
                 return None

@@ -109,7 +109,7 @@ class Store(Protocol):
         """Whether exactly this entry is in the journal."""
 
     async def load(self, seller_id: str) -> Snapshot | None:
-        """None for a seller without entries."""
+        """As of one moment, whatever is written meanwhile. None for a seller without entries."""
 
     async def load_charge(self, seller_id: str, charge_id: str) -> tuple[ChargeRow, Entry] | None:
         """A charge of the seller in any status, with the entry that opened it."""

@@ -20,6 +20,11 @@ AXE = Path(__file__).with_name("axe.min.js")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 IN_DARK = ["color-contrast", "link-in-text-block"]
 """What a theme can break; all else is the same page."""
+# Colours fade from one theme to the other, if only for a frame.
+STILL = """async () => {
+    await new Promise(requestAnimationFrame);
+    await Promise.allSettled(document.getAnimations().map(animation => animation.finished));
+}"""
 # Each answers where it stands: a page is settled when nothing is being loaded.
 SETTLED = "() => document.querySelector('h1') && !document.querySelector('.skeleton, .ghost, .is-loading, [aria-busy]')"
 
@@ -78,6 +83,7 @@ async def examine(page: "Page", name: str) -> None:
         await page.evaluate(AXE.read_text())
     for theme, rules in (("light", RULES), ("dark", IN_DARK)):
         await page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+        await page.evaluate(STILL)
         found = await page.evaluate("rules => axe.run({runOnly: rules, resultTypes: ['violations']})", rules)
         assert [describe(one) for one in found["violations"]] == [], f"{name}, {theme}"
     await page.set_viewport_size({"width": 360, "height": 740})

@@ -18,10 +18,6 @@ from journal.store import EpochLost, JournalUnavailable, OutcomeUnknown
 from tests.conftest import Database
 from tests.journal.test_store import OTHER, SELLER, Writer, lead
 
-FLUSHERS = (
-    "SELECT pid FROM pg_stat_activity WHERE query LIKE '%WITH fence%' AND state = 'active' AND pid <> pg_backend_pid()"
-)
-
 
 @pytest.fixture
 async def owner(database: Database) -> AsyncIterator[Any]:
@@ -39,8 +35,17 @@ async def pool(database: Database) -> AsyncIterator[Any]:
 
 async def blocked_flush(observer: Any) -> int:
     """The backend whose flush waits for the lease row."""
+    return await blocked(observer, "WITH fence")
+
+
+async def blocked(observer: Any, statement: str) -> int:
+    """The backend that waits for a lock with such a statement."""
     while True:
-        waiting = await observer.fetchval(f"{FLUSHERS} AND wait_event_type = 'Lock'")
+        waiting = await observer.fetchval(
+            "SELECT pid FROM pg_stat_activity WHERE strpos(query, $1) > 0 AND wait_event_type = 'Lock'"
+            " AND datname = current_database() AND pid <> pg_backend_pid()",
+            statement,
+        )
         if waiting is not None:
             return int(waiting)
         await asyncio.sleep(0)
@@ -89,8 +94,8 @@ async def test_raising_the_epoch_settles_a_flush_that_hangs(
     if not is_flush_first:
         await observer.execute("SELECT pg_terminate_backend($1, 5000)", hanging)
     raising = asyncio.ensure_future(store.raise_epoch(lease.epoch, 60.0))
-    await observer.fetchval("SELECT 1")
-    assert not raising.done()
+    # In the queue for the row, which is granted in order: without that, whoever comes in the moment of the COMMIT wins.
+    await blocked(observer, "SET epoch = epoch + 1")
     await transaction.commit()
     raised = await raising
     assert raised is not None

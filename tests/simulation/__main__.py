@@ -23,7 +23,6 @@ EXPECTED = (
     "fault: exchange lost request",
     "fault: exchange lost reply",
     "fault: exchange cut",
-    "fault: torn load",
     "disaster: pause after an accident",
     "late: written",
     "late: EpochLost",

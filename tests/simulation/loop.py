@@ -32,6 +32,8 @@ HELD_UP_MAX_S: Final = 0.05
 """The loop is not held up for longer than this: a longer stop is a frozen process."""
 STEPS_MAX: Final = 300_000
 """A seed needs a few thousand steps; one that needs so many goes round in circles."""
+TIMERS_PER_STEP_MAX: Final = 10_000
+"""A step sets a few timers; one that sets so many never comes to its end."""
 
 
 class Process:
@@ -66,6 +68,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         super().__init__()
         self.now = 0.0
         self.steps = 0
+        self._timers_of_step = 0
         self.world = Process("world")
         self.processes = [self.world]
         self.tasks: list[asyncio.Task[Any]] = []
@@ -104,6 +107,9 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.TimerHandle:
+        self._timers_of_step += 1
+        if self._timers_of_step > TIMERS_PER_STEP_MAX:
+            raise Livelock
         handle = asyncio.TimerHandle(when, callback, args, self, context)
         heappush(self._timers, (when, self._random(), handle))
         return handle
@@ -141,7 +147,10 @@ class SimulatedLoop(asyncio.BaseEventLoop):
                 self.steps += 1
                 if self.steps > STEPS_MAX:
                     raise Livelock
+                self._timers_of_step = 0
                 handle._run()
+                if self._timers_of_step > TIMERS_PER_STEP_MAX:
+                    raise Livelock  # Again, for whoever was in the step may have caught it.
 
     def _advance(self, until: float) -> bool:
         """To the next timer; False when there is none until then."""

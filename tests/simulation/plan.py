@@ -61,11 +61,10 @@ class Plan(Struct, frozen=True):
     flush_faults: dict[str, float]
     """Probability per flush, by kind."""
     accident_pause_p: float
-    """A flush that fails is followed at once by a pause of the instance, long enough for another to take over."""
+    """A flush that fails, or a renewal that sets out, is followed at once by a pause of the instance, long enough for
+    another to take over."""
     exchange_fault_p: float
     """Of every other exchange with the database: the request or the reply is lost."""
-    torn_load_p: float
-    """A seller is loaded by several statements; other transactions may commit between them."""
     # the world
     duration_s: float
     sellers: int
@@ -107,9 +106,8 @@ def plan_of(seed: int) -> Plan:
         sweep_pause_s=pick((0.5, 2.0)),
         latency_s=pick((0.001, 0.01, 0.1)),
         flush_faults={kind: pick(INTENSITIES) for kind in FLUSH_FAULTS if chance() < 0.3},
-        accident_pause_p=pick((0.0, 0.0, 0.1)),
+        accident_pause_p=pick((0.0, 0.1, 0.2)),
         exchange_fault_p=pick((0.0, 0.0, 0.05, 0.2)),
-        torn_load_p=pick((0.0, 0.5)),
         duration_s=duration_s,
         sellers=random.randrange(1, 4),
         requests=random.randrange(20, 90),
@@ -118,6 +116,6 @@ def plan_of(seed: int) -> Plan:
         gone_p=pick((0.0, 0.05, 0.2)),
         wrong_instance_p=pick((0.0, 0.1)),
         poison_p=pick((0.0, 0.0, 0.06)),
-        absurd_p=0.3 if chance() < 0.1 else 0.0,
+        absurd_p=0.3 if chance() < 0.2 else 0.0,
         disasters=tuple(disasters),
     )

@@ -73,8 +73,7 @@ class FaultyStore:
         fault = self._draw_flush_fault()
         if fault is not None:
             self._history.happened(f"fault: flush {fault}")
-            if self._random.random() < self._plan.accident_pause_p:
-                self._loop.call_soon(self.on_accident, context=self._loop.world.context)
+            self._pause_with_it_on_the_way()
         if fault == "unavailable" or (self.is_cut_off and self._random.random() < 0.5):
             self.lose_connection()
         if not self.is_connected:
@@ -115,6 +114,11 @@ class FaultyStore:
         finally:
             watchdog.cancel()
 
+    def _pause_with_it_on_the_way(self) -> None:
+        """The instance is stopped in the moment in which it has something on its way."""
+        if self._random.random() < self._plan.accident_pause_p:
+            self._loop.call_soon(self.on_accident, context=self._loop.world.context)
+
     def _draw_flush_fault(self) -> str | None:
         if not self.is_calm:
             for kind, probability in self._plan.flush_faults.items():
@@ -148,6 +152,8 @@ class FaultyStore:
         return lease
 
     async def renew(self, epoch: int, ttl_s: float) -> bool:
+        if not self.is_calm:
+            self._pause_with_it_on_the_way()
         is_ours: bool = await self._exchange(lambda: run_now(self._model.renew(epoch, ttl_s)), is_writing=True)
         return is_ours
 
@@ -167,10 +173,6 @@ class FaultyStore:
 
     async def load(self, seller_id: str) -> Snapshot | None:
         snapshot: Snapshot | None = await self._exchange(lambda: run_now(self._model.load(seller_id)))
-        if snapshot is not None and self._random.random() < self._plan.torn_load_p:
-            self._history.count("fault: torn load")
-            later: Snapshot = await self._exchange(lambda: run_now(self._model.load(seller_id)))
-            return Snapshot(snapshot.account, snapshot.last, later.holds, later.requests)
         return snapshot
 
     async def load_charge(self, seller_id: str, charge_id: str) -> tuple[ChargeRow, Entry] | None:
@@ -220,14 +222,14 @@ class FaultyStore:
         if fault in ("lost request", "cut"):
             self._loop.call_later(arrives_s, self._fail, future, JournalUnavailable("the connection died"))
             arrives_s = min(arrives_s * self._random.choice((1, 30)), SLOW_S)
-        if fault == "cut":
+        if fault in ("cut", "lost reply"):
             self._server.late += 1
         if fault != "lost request":
             self._loop.call_later(arrives_s, self._server.receive, transaction, context=self._server.process.context)
         return await future
 
     def _replied(self, future: asyncio.Future[Any], fault: str | None, result: object) -> None:
-        if fault == "cut":
+        if fault in ("cut", "lost reply"):
             self._server.late -= 1
         if isinstance(result, ConnectionLost) or fault is not None:
             result = JournalUnavailable("the connection died")

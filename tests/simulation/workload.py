@@ -88,16 +88,18 @@ class Workload:
         random, operations = self._random, self._history.operations
         self._learn()
         if operations and random.random() < self._plan.duplicate_p:
-            again = operations[-min(int(random.expovariate(0.15)) + 1, len(operations))]
+            # Lately, or so long ago that its key is no longer in memory.
+            ago = int(random.expovariate(0.15)) if random.random() < 0.6 else random.randrange(len(operations))
+            again = operations[-min(ago + 1, len(operations))]
             if again.is_repeatable:
                 return again
         return self._new(self._seller())
 
     def delay_s(self, operation: Operation, now_s: float) -> float:
-        """What ends a hold, and an atomic batch, come at times in the moment in which a hold ends by itself."""
+        """What a hold is asked for, and an atomic batch, come at times in the moment in which it ends by itself."""
         command = operation.command
         expires_at_s = None
-        if isinstance(command, Capture | Void) and self._random.random() < 0.3:
+        if isinstance(command, Capture | Void | Refund) and self._random.random() < 0.4:
             expires_at_s = self._expires_at_s.get(command.charge_id)
         elif isinstance(command, ChargeMany) and self._random.random() < 0.7:
             ends = [self._expires_at_s[hold] for seller_id, hold in self._holds if seller_id == operation.seller_id]
@@ -115,6 +117,8 @@ class Workload:
 
     def _new(self, seller_id: str) -> Operation:
         (kind,) = self._random.choices(list(_KINDS), list(_KINDS.values()))
+        if kind == "charge" and self._is_absurd():
+            kind = "refund"  # Which there may be no room for.
         if kind == "batch":
             return self._batch(seller_id)
         return self._add(seller_id, self._command(kind, seller_id))
