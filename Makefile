@@ -46,7 +46,7 @@ simulate: $(VENV)/.dev ## run the core in simulated time with faults, and check 
 	@exec nice $(BIN)/python -m tests.simulation --seeds $(SEEDS) --start $(START)
 
 mutants: $(VENV)/.dev ## plant every known bug in the core and show that the simulation finds it
-	@exec nice $(BIN)/python -m tests.simulation --mutants --seeds 10000
+	@exec nice $(BIN)/python -m tests.simulation --mutants --seeds 30000
 
 torture: $(VENV)/.dev ## cut, kill, stop and starve real processes under load, and check every answer (an hour)
 	@exec $(BIN)/python -m tests.torture $(ARGS)

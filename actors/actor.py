@@ -356,6 +356,8 @@ class Actor:
             else:
                 self._submit_many(envelope, [])
             return
+        # It may have been decided in part before, and stopped when the journal gave back what was ahead of it.
+        envelope.reset()
         account = self.account
         now_us = self.directory.clock_us()
         if has_due(account, now_us):

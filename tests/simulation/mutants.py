@@ -311,6 +311,11 @@ MUTANTS: Final = (
     ),
     _mutant(
         4,
+        "an atomic batch that was stopped goes on with what it had",
+        patch(f"{_ACTOR}._decide_atomic", ("envelope.reset()", "pass")),
+    ),
+    _mutant(
+        4,
         "an atomic batch is decided by its last charge alone",
         patch(
             "actors.actor:_struck",

@@ -89,7 +89,7 @@ def plan_of(seed: int) -> Plan:
     return Plan(
         seed=seed,
         is_shuffled=chance() < 0.25,
-        held_up_p=pick((0.0, 0.02, 0.2)),
+        held_up_p=pick((0.0, 0.02, 0.2, 0.6)),
         instances=pick((1, 2)),
         lease_ttl_s=pick((1.0, 2.0, 5.0)),
         batch_entries_max=pick((1, 4, 4_000)),
@@ -100,7 +100,7 @@ def plan_of(seed: int) -> Plan:
         seller_in_flight_max=pick((3, 4_096, 4_096)),
         in_flight_max=pick((8, 20_000, 20_000)),
         keys_remembered_max=pick((1, 2, 32)),
-        slice=pick((1, 3, 64)),
+        slice=pick((1, 1, 3, 64)),
         requests_pending_max=pick((2, 100)),
         second_admin_above=pick((None, "6.00")),
         sweep_pause_s=pick((0.5, 2.0)),

@@ -138,9 +138,11 @@ class Scenario:
             while asked < plan.requests * number // bursts:
                 asked += 1
                 operation = self._workload.next()
-                self._ask(
-                    operation, self._workload.delay_s(operation, self.loop.now) + random.random() * plan.latency_s
-                )
+                delay_s = self._workload.delay_s(operation, self.loop.now) + random.random() * plan.latency_s
+                companion = self._workload.companion(operation)
+                if companion is not None:
+                    self._ask(companion, max(0.0, delay_s - random.random() * plan.latency_s))
+                self._ask(operation, delay_s)
 
     def _ask(self, operation: Operation, delay_s: float) -> None:
         random, plan = self._random, self.plan

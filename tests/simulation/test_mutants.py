@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_every_planted_bug_is_found() -> None:
-    command = [sys.executable, "-m", "tests.simulation", "--mutants", "--seeds", "10000"]
+    command = [sys.executable, "-m", "tests.simulation", "--mutants", "--seeds", "30000"]
     run = subprocess.run(command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     assert f"{len(MUTANTS)} of {len(MUTANTS)} killed" in run.stdout, run.stdout

@@ -45,7 +45,7 @@ _AMOUNTS: Final = (100, 100, 200, 300, 500, 1_000)
 _KINDS: Final = {
     "charge": 30,
     "hold": 14,
-    "batch": 6,
+    "batch": 10,
     "capture": 9,
     "void": 4,
     "refund": 8,
@@ -108,6 +108,16 @@ class Workload:
             return 0.0
         return max(0.0, expires_at_s - now_s - 2 * self._plan.latency_s * self._random.random())
 
+    def companion(self, operation: Operation) -> Operation | None:
+        """What comes just ahead of an atomic batch: a request from long ago, which the journal gives back while the
+        batch is being decided."""
+        command = operation.command
+        if not isinstance(command, ChargeMany) or not command.is_atomic or self._random.random() < 0.2:
+            return None
+        asked = self._history.operations[: operation.number]
+        old = [each for each in asked if each.is_repeatable and each.seller_id == operation.seller_id]
+        return self._random.choice(old) if old else None
+
     def new_read(self, seller_id: str) -> Operation:
         return self._add(seller_id, Settle(Caller(self._tag(), False)))
 
@@ -127,8 +137,8 @@ class Workload:
         """Of new charges, and in one of a few there is one that was asked before."""
         random = self._random
         parts = [
-            self._add(seller_id, self._command(random.choice(("charge", "charge", "hold")), seller_id))
-            for _ in range(random.randrange(1, 7) if random.random() < 0.8 else 25)
+            self._add(seller_id, self._command(random.choice(("charge", "hold")), seller_id))
+            for _ in range(random.randrange(1, 7) if random.random() < 0.6 else 25)
         ]
         is_atomic = random.random() < 0.5
         for part in parts:
