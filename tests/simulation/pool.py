@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import Final
 
 from msgspec import Struct, field
@@ -14,8 +15,9 @@ from tests.simulation.planting import Patch, plant
 from tests.simulation.scenario import Result, simulate
 
 CHUNK: Final = 20
-TRACED_EVERY: Final = 2
-"""Tracing makes a seed three times as slow."""
+TRACED_MIN: Final = 1_000
+"""Of the seeds of a run at least so many are traced, half of them where there are fewer; it makes one three times as
+slow."""
 
 
 class Chunk(Struct):
@@ -58,18 +60,24 @@ class Summary:
 _coverage: Final = Coverage()
 
 
+def traced_every(count: int) -> int:
+    """Of `count` seeds, one in so many is traced."""
+    return max(2, min(count // TRACED_MIN, 50))
+
+
 def run_seeds(start: int, count: int, workers: int) -> Iterator[Chunk]:
     """Yields as chunks of seeds are done, in any order."""
     chunks = [range(at, min(at + CHUNK, start + count)) for at in range(start, start + count, CHUNK)]
+    run = partial(_run_chunk, traced_every=traced_every(count))
     with multiprocessing.get_context("fork").Pool(workers) as pool:
-        yield from pool.imap_unordered(_run_chunk, chunks)
+        yield from pool.imap_unordered(run, chunks)
 
 
-def _run_chunk(seeds: range) -> Chunk:
+def _run_chunk(seeds: range, *, traced_every: int) -> Chunk:
     chunk = Chunk()
     _coverage.counts.clear()
     for seed in seeds:
-        with _coverage.traced() if seed % TRACED_EVERY == 0 else nullcontext():
+        with _coverage.traced() if seed % traced_every == 0 else nullcontext():
             result = simulate(seed)
         chunk.seeds += 1
         chunk.steps += result.steps
