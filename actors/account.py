@@ -166,6 +166,11 @@ def has_due(account: Account, now_us: int) -> bool:
     return bool(account.expiries) and account.expiries[0][0] <= max(now_us, account.at_us)
 
 
+def before_due(account: Account, now_us: int) -> int:
+    """The last moment up to now at which no hold of the account had expired."""
+    return min(now_us, account.expiries[0][0] - 1) if account.expiries else now_us
+
+
 def expire(account: Account, now_us: int) -> Entry | None:
     """The `expiry` entry of one hold whose time is over, to be applied before the next is asked for."""
     while has_due(account, now_us):

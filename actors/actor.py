@@ -30,6 +30,7 @@ from actors.account import (
     OpenCharge,
     OpenRequest,
     apply,
+    before_due,
     charge,
     decide,
     decline,
@@ -58,7 +59,7 @@ from actors.commands import (
 from journal.committer import Submission, UsedKey
 from journal.entry import Entry
 from journal.projections import Row
-from journal.store import JournalFault
+from journal.store import JournalFault, JournalFrozen
 
 if TYPE_CHECKING:
     from actors.directory import Directory
@@ -250,7 +251,7 @@ class Actor:
         """Decides the command; False when something must be loaded before that can be done (see `_prepare`)."""
         try:
             assert not self.is_broken, "the actor is broken"
-            self.directory.journal.check_writable()
+            self.directory.journal.check_open()
             return self._step(envelope, is_prepared)
         except JournalFault as fault:
             envelope.fail(fault)
@@ -274,6 +275,8 @@ class Actor:
                 self._repeat(envelope, used_by)
                 return True
 
+        if self.directory.journal.is_frozen:
+            return self._step_frozen(envelope, is_prepared)
         now_us = self.directory.clock_us()
         if has_due(self.account, now_us):
             self._expire(now_us)
@@ -295,14 +298,27 @@ class Actor:
             self._write(envelope, decision)
         return True
 
+    def _step_frozen(self, envelope: Envelope, is_prepared: bool) -> bool:
+        """Nothing can be written: what is asked for the first time is not decided. A hold whose time is over cannot be
+        given back either, so a read tells of the account as it was before that."""
+        command = envelope.command
+        if isinstance(command, Settle):
+            self._show_in_order(envelope, self.account.view(before_due(self.account, self.directory.clock_us())))
+            return True
+        # The journal may know the key, and then this is no new command.
+        if command.caller.idempotency_key is not None and not is_prepared:
+            return False
+        raise JournalFrozen
+
     def _step_many(self, envelope: Envelope, command: ChargeMany, is_prepared: bool) -> bool:
         """Each charge as if it had come alone, but for one submission with all that they write."""
         account, keys = self.account, self.keys
+        is_frozen = self.directory.journal.is_frozen
         now_us = self.directory.clock_us()
-        if has_due(account, now_us):
+        if not is_frozen and has_due(account, now_us):
             self._expire(now_us)
         # Atomic ones take their time, and a refusal asks the journal for its key: both as a task.
-        if not is_prepared and (command.is_atomic or account.is_suspended):
+        if not is_prepared and (command.is_atomic or account.is_suspended or is_frozen):
             return False
         entries: list[Entry] = []
         results: list[int | UsedBy | Refusal] = []
@@ -314,6 +330,8 @@ class Actor:
                 results.append(used_by if used_by.request_hash == caller.request_hash else _KEY_REUSED)
             elif account.is_suspended:
                 results.append(SUSPENDED)
+            elif is_frozen:
+                raise JournalFrozen
             else:
                 results.append(len(entries))
                 self._charge(envelope, each, entries, charge(account, each, now_us))
@@ -355,6 +373,9 @@ class Actor:
                 self._show_in_order(envelope, refusal)
             else:
                 self._submit_many(envelope, [])
+            return
+        if self.directory.journal.is_frozen:
+            envelope.fail(JournalFrozen())
             return
         # It may have been decided in part before, and stopped when the journal gave back what was ahead of it.
         envelope.reset()
@@ -583,7 +604,7 @@ class Actor:
         barrier.reply.add_done_callback(lambda _: self._unpin(rounds))
         barrier.verdict = self.account.view()
         try:
-            self.directory.journal.check_writable()
+            self.directory.journal.check_open()
         except JournalFault as fault:
             barrier.fail(fault)
         else:
@@ -669,7 +690,7 @@ class Actor:
         """Waits for all that was submitted so far."""
         barrier = self._unasked()
         barrier.verdict = self.account.view()
-        self.directory.journal.check_writable()
+        self.directory.journal.check_open()
         self.directory.journal.submit(barrier)
         await barrier.reply
 

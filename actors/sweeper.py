@@ -29,7 +29,7 @@ async def sweep_forever(directory: Directory, pause_s: float = 1.0) -> None:
     """Sweeps for as long as the service runs; while this instance may not write there is nothing to do."""
     while True:
         await asyncio.sleep(pause_s)
-        if not directory.journal.is_ready:
+        if not directory.journal.is_ready or directory.journal.is_frozen:
             continue
         try:
             await sweep(directory)

@@ -3,6 +3,9 @@
     standby --- lease acquired ---> leading --- epoch lost ---> standby
                                     leading --- stop() -------> stopped (lease given back)
 
+A journal that was restored from a backup is *frozen* while it leads: it answers reads and takes no entries, until a
+renewal of the lease tells that an operator has confirmed the restore (see `journal.restores`).
+
 There is one writer per cell. The lease is a row with an epoch; every flush proves the epoch in its own
 statement, so a former writer that wakes up late writes nothing. Reading from memory needs an unexpired lease
 too: its deadline is counted on the clock that goes on while the machine sleeps, from *before* the renewal was
@@ -18,7 +21,15 @@ from enum import StrEnum
 from msgspec import Struct
 
 from journal.committer import Committer, CommitterSettings, Listener, Observer, Submission
-from journal.store import EpochLost, JournalFault, JournalUnavailable, Lease, OutcomeUnknown, Store
+from journal.store import (
+    EpochLost,
+    JournalFault,
+    JournalFrozen,
+    JournalUnavailable,
+    Lease,
+    OutcomeUnknown,
+    Store,
+)
 
 
 class Standby(JournalFault):
@@ -58,6 +69,7 @@ class Journal:
         on_flush: Callable[[int, float], None] = lambda entries, seconds: None,
         on_commit: Listener = lambda before, after, submissions: None,
         on_state: Callable[[JournalState], None] = lambda state: None,
+        on_frozen: Callable[[bool], None] = lambda is_frozen: None,
     ) -> None:
         self._store = store
         self._settings = settings
@@ -66,15 +78,24 @@ class Journal:
         self._on_flush = on_flush
         self._on_commit = on_commit
         self._on_state = on_state
+        self._on_frozen = on_frozen
         self._committer: Committer | None = None
         self._deadline_s = 0.0
         self._stopping = asyncio.Event()
         self.state = JournalState.STANDBY
+        self.is_frozen = False
+        """The journal was restored and waits for its confirmation: nothing with entries may be submitted."""
 
     # --- asked by the actors, all synchronous ---
 
     def check_writable(self) -> None:
-        """Raises what stands against submitting now: `Standby` or `JournalUnavailable`."""
+        """Raises what stands against submitting entries now: what `check_open` does, or `JournalFrozen`."""
+        self.check_open()
+        if self.is_frozen:
+            raise JournalFrozen
+
+    def check_open(self) -> None:
+        """Raises what stands against submitting anything now: `Standby` or `JournalUnavailable`."""
         if self._committer is None:
             raise Standby("this instance does not hold the lease")
         if self._committer.is_recovering:
@@ -82,13 +103,14 @@ class Journal:
 
     def check_readable(self) -> None:
         """Raises unless what is in memory is certainly the newest: the lease must not have run out."""
-        self.check_writable()
+        self.check_open()
         if self._clock_s() >= self._deadline_s:
             raise JournalUnavailable("the lease could not be renewed")
 
     def submit(self, submission: Submission) -> None:
-        """Only after `check_writable`, in the same synchronous step."""
+        """Only after `check_writable`, or `check_open` where it has no entries, in the same synchronous step."""
         assert self._committer is not None
+        assert not (self.is_frozen and submission.entries)
         self._committer.submit(submission)
 
     @property
@@ -153,6 +175,7 @@ class Journal:
             self._on_commit,
         )
         self._committer = committer
+        self._set_frozen(lease.is_frozen)
         self._set_state(JournalState.LEADING)
         ended = asyncio.Event()
         renewals = asyncio.create_task(self._renew(committer, ended))
@@ -178,11 +201,13 @@ class Journal:
         while not await _happens(ended, self._settings.lease_ttl_s / 5):
             started_s = self._clock_s()
             try:
-                is_ours = await self._store.renew(committer.epoch, self._settings.lease_ttl_s)
+                renewal = await self._store.renew(committer.epoch, self._settings.lease_ttl_s)
             except JournalUnavailable:
                 continue
-            if is_ours:
+            if renewal is not None:
                 self._deadline_s = max(self._deadline_s, started_s + self._settings.lease_ttl_s)
+                # It only ends here: who freezes a journal takes the lease away.
+                self._set_frozen(renewal.is_frozen)
             elif not committer.is_recovering:
                 committer.stop()
                 return
@@ -190,6 +215,11 @@ class Journal:
     async def _release(self, epoch: int) -> None:
         with suppress(JournalUnavailable):  # Then it lapses by itself.
             await self._store.release(epoch)
+
+    def _set_frozen(self, is_frozen: bool) -> None:
+        if is_frozen is not self.is_frozen:
+            self.is_frozen = is_frozen
+            self._on_frozen(is_frozen)
 
     def _set_state(self, state: JournalState) -> None:
         if state is not self.state:

@@ -15,7 +15,7 @@ from journal.projections import (
     CreditRequestStatus,
     unwritten_charge,
 )
-from journal.store import Batch, EpochLost, FlushRefused, KnownKey, Lease, Recorded, Snapshot
+from journal.store import Batch, EpochLost, FlushRefused, KnownKey, Lease, Recorded, Renewal, Snapshot
 
 AMOUNT_MAX = 10**18
 """The range CHECKs of the table."""
@@ -28,6 +28,7 @@ class MemoryDatabase:
         self.epoch = 0
         self.owner: str | None = None
         self.expires_at_s = float("-inf")
+        self.is_frozen = False
         self.entries: dict[str, list[Entry]] = {}
         self.positions: dict[tuple[str, int], int] = {}
         self.keys: dict[tuple[str, bool, str], int] = {}
@@ -39,9 +40,19 @@ class MemoryDatabase:
     def last_position(self) -> int:
         return len(self.positions)
 
+    def freeze(self) -> None:
+        """What `journal.restores` does to the lease of a journal that was restored."""
+        self.epoch += 1
+        self.owner = None
+        self.expires_at_s = float("-inf")
+        self.is_frozen = True
+
+    def unfreeze(self) -> None:
+        self.is_frozen = False
+
     def write(self, epoch: int, batch: Batch) -> list[KnownKey]:
-        """The flush statement: all or nothing, and nothing with another epoch or with known keys."""
-        if epoch != self.epoch:
+        """The flush statement: all or nothing, and nothing with another epoch, with known keys or while frozen."""
+        if epoch != self.epoch or self.is_frozen:
             raise EpochLost
         known = []
         for index, entry in enumerate(batch.entries):
@@ -105,13 +116,13 @@ class MemoryStore:
         self._owner = database.owner = owner
         database.epoch += 1
         database.expires_at_s = self._clock_s() + ttl_s
-        return Lease(database.epoch, database.last_position)
+        return Lease(database.epoch, database.last_position, database.is_frozen)
 
-    async def renew(self, epoch: int, ttl_s: float) -> bool:
+    async def renew(self, epoch: int, ttl_s: float) -> Renewal | None:
         if self._database.owner != self._owner:
-            return False
+            return None
         self._database.expires_at_s = self._clock_s() + ttl_s
-        return True
+        return Renewal(self._database.is_frozen)
 
     async def release(self, epoch: int) -> None:
         if self._database.owner == self._owner:
@@ -124,7 +135,7 @@ class MemoryStore:
             return None
         database.epoch += 1
         database.expires_at_s = self._clock_s() + ttl_s
-        return Lease(database.epoch, database.last_position)
+        return Lease(database.epoch, database.last_position, database.is_frozen)
 
     async def flush(self, epoch: int, batch: Batch) -> list[KnownKey]:
         return self._database.write(epoch, batch)

@@ -1,9 +1,9 @@
 """The journal in Postgres: one schema per cell, one dedicated connection for the flush, a small pool for the rest.
 
 The flush is one statement. It proves the epoch by locking the lease row (FOR NO KEY UPDATE: a plain SELECT or FOR
-KEY SHARE would let a former writer through), looks up the idempotency keys that came with it, and inserts
-everything, or nothing when a key is known. The connection that runs it is told to use indexes only, so its plan
-does not depend on how full the tables were when it was prepared.
+KEY SHARE would let a former writer through), which also says whether the journal is frozen, looks up the idempotency
+keys that came with it, and inserts everything, or nothing when a key is known. The connection that runs it is told to
+use indexes only, so its plan does not depend on how full the tables were when it was prepared.
 """
 
 import asyncio
@@ -38,6 +38,7 @@ from journal.store import (
     Lease,
     OutcomeUnknown,
     Recorded,
+    Renewal,
     Snapshot,
 )
 
@@ -54,7 +55,7 @@ STATEMENT_ENTRIES_MAX: Final = 1_000
 # processor, not the database's, that is short.
 FLUSH: Final = """
 WITH fence AS MATERIALIZED (
-    SELECT epoch FROM {cell}.lease WHERE epoch = $1 FOR NO KEY UPDATE
+    SELECT epoch FROM {cell}.lease WHERE epoch = $1 AND NOT is_frozen FOR NO KEY UPDATE
 ), incoming AS MATERIALIZED (
     SELECT * FROM ROWS FROM (json_to_recordset($3::text::json) AS (
         seller_id uuid, seq bigint, at_us bigint, type text, amount bigint, held_change bigint, available_after bigint,
@@ -111,12 +112,13 @@ PROJECTIONS: Final = """, accounts AS (
 ACQUIRE: Final = """
 UPDATE {cell}.lease SET epoch = epoch + 1, owner = $1, expires_at = clock_timestamp() + make_interval(secs => $2)
 WHERE expires_at < clock_timestamp() OR owner = $1 OR $3
-RETURNING epoch"""
+RETURNING epoch, is_frozen"""
 RENEW: Final = """
-UPDATE {cell}.lease SET expires_at = clock_timestamp() + make_interval(secs => $2) WHERE owner = $1 RETURNING epoch"""
+UPDATE {cell}.lease SET expires_at = clock_timestamp() + make_interval(secs => $2) WHERE owner = $1
+RETURNING is_frozen"""
 RAISE_EPOCH: Final = """
 UPDATE {cell}.lease SET epoch = epoch + 1, expires_at = clock_timestamp() + make_interval(secs => $2) WHERE owner = $1
-RETURNING epoch"""
+RETURNING epoch, is_frozen"""
 # Without an owner: a renewal of ours that is still on its way finds nothing to prolong.
 RELEASE: Final = "UPDATE {cell}.lease SET expires_at = '-infinity', owner = NULL WHERE owner = $1"
 LAST_POSITION: Final = "SELECT coalesce(max(position), 0) FROM {cell}.entries"
@@ -203,12 +205,13 @@ class PostgresStore:
     async def acquire(self, owner: str, ttl_s: float, *, is_former_owner_dead: bool) -> Lease | None:
         self._owner = owner
         async with self._borrowed() as connection:
-            epoch = await connection.fetchval(self._sql(ACQUIRE), owner, ttl_s, is_former_owner_dead)
-        return None if epoch is None else await self._ready(epoch)
+            taken = await connection.fetchrow(self._sql(ACQUIRE), owner, ttl_s, is_former_owner_dead)
+        return None if taken is None else await self._ready(*taken)
 
-    async def renew(self, epoch: int, ttl_s: float) -> bool:
+    async def renew(self, epoch: int, ttl_s: float) -> Renewal | None:
         async with self._borrowed() as connection:
-            return await connection.fetchval(self._sql(RENEW), self._owner, ttl_s) is not None
+            is_frozen = await connection.fetchval(self._sql(RENEW), self._owner, ttl_s)
+        return None if is_frozen is None else Renewal(is_frozen)
 
     async def release(self, epoch: int) -> None:
         async with self._borrowed() as connection:
@@ -218,14 +221,14 @@ class PostgresStore:
         """The UPDATE queues behind an unresolved flush, which holds the row; a flush that comes later finds
         another epoch."""
         async with self._borrowed() as connection:
-            raised = await connection.fetchval(self._sql(RAISE_EPOCH), self._owner, ttl_s)
-        return None if raised is None else await self._ready(raised)
+            raised = await connection.fetchrow(self._sql(RAISE_EPOCH), self._owner, ttl_s)
+        return None if raised is None else await self._ready(*raised)
 
-    async def _ready(self, epoch: int) -> Lease:
+    async def _ready(self, epoch: int, is_frozen: bool) -> Lease:
         """With a connection for the flush, and knowing where the journal ends."""
         await self._connect()
         async with self._borrowed() as connection:
-            return Lease(epoch, await connection.fetchval(self._sql(LAST_POSITION)))
+            return Lease(epoch, await connection.fetchval(self._sql(LAST_POSITION)), is_frozen)
 
     async def _connect(self) -> None:
         await self.close()

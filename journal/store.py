@@ -21,6 +21,10 @@ class JournalUnavailable(JournalFault):
     """The database cannot be reached now. Nothing was written; try again."""
 
 
+class JournalFrozen(JournalUnavailable):
+    """The journal was restored from a backup and takes no changes until `charge-shop confirm-restore`."""
+
+
 class NotApplied(JournalFault):
     """The command certainly did not happen. Try again."""
 
@@ -42,6 +46,14 @@ class Lease(Struct, frozen=True):
 
     epoch: int
     last_position: int
+    is_frozen: bool = False
+    """The journal was restored and nobody has confirmed it yet: it may be read, and a flush writes nothing."""
+
+
+class Renewal(Struct, frozen=True):
+    """What a lease is like that was prolonged."""
+
+    is_frozen: bool
 
 
 class Batch(Struct, frozen=True):
@@ -90,8 +102,8 @@ class Store(Protocol):
     async def acquire(self, owner: str, ttl_s: float, *, is_former_owner_dead: bool) -> Lease | None:
         """Raises the epoch and takes the lease if it has lapsed (or its owner is known to be dead); else None."""
 
-    async def renew(self, epoch: int, ttl_s: float) -> bool:
-        """Prolongs the lease from now; False when the epoch is not ours any more."""
+    async def renew(self, epoch: int, ttl_s: float) -> Renewal | None:
+        """Prolongs the lease from now; None when the epoch is not ours any more."""
 
     async def release(self, epoch: int) -> None:
         """Gives the lease back, so that a standby need not wait for its end."""
@@ -103,7 +115,8 @@ class Store(Protocol):
     async def flush(self, epoch: int, batch: Batch) -> list[KnownKey]:
         """Writes the whole batch durably, or nothing; a non-empty answer means nothing.
 
-        Raises EpochLost and FlushRefused (nothing was written), and OutcomeUnknown."""
+        Raises EpochLost (also where the journal is frozen) and FlushRefused: nothing was written; and
+        OutcomeUnknown."""
 
     async def contains(self, entry: Entry) -> bool:
         """Whether exactly this entry is in the journal."""

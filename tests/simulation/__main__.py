@@ -8,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from tests.simulation.coverage import branch_counts, describe
 from tests.simulation.mutants import MUTANTS
-from tests.simulation.plan import DISASTERS, FLUSH_FAULTS
+from tests.simulation.plan import DISASTERS, FLUSH_FAULTS, RESTORE
 from tests.simulation.pool import Hunt, Summary, hunt, run_seeds, traced_every
 from tests.simulation.scenario import simulate
 
@@ -31,6 +31,7 @@ EXPECTED = (
     "client gone",
     "answer: Crashed",
     "answer: Draining",
+    "answer: JournalFrozen",
     "answer: OutcomeUnknown",
     "answer: NotApplied",
     "answer: Overloaded",
@@ -38,6 +39,9 @@ EXPECTED = (
     "answer: Standby",
     "drained not in time",
     "stopped not in time",
+    f"disaster: {RESTORE}",
+    "restored",
+    "restore confirmed",
     "takeover from an instance that lives",
 )
 

@@ -9,7 +9,8 @@ Steps order everything: an attempt is asked and answered at a step, an entry is 
 * real time: what is done comes after everything that anybody had been told before it was first asked;
 * a read, and a refusal, is true of the account at some seq that was durable when it was shown, and not older
   than anything that anybody had been told before it was asked;
-* a hold whose time was over when a read was asked is not in it.
+* a hold whose time was over when a read was asked is not in it, unless the journal is frozen: then the read tells of
+  the moment before.
 """
 
 from bisect import bisect_right
@@ -173,7 +174,11 @@ class AnswerRules:
     def _check_due(self, attempt: Attempt, state: State, seen_at_us: int) -> None:
         jumps = self._jumped_back_steps[attempt.instance]
         if not any(attempt.asked_step <= step <= attempt.answered_step for step in jumps):
-            self._require(attempt, seen_at_us >= attempt.asked_clock_us, "seen before it was asked")
+            # Where a hold cannot be given back, the account is shown as it was until then.
+            ends = {charge.expires_at_us for charge in state.charges.values() if charge.status == "pending"}
+            is_as_before = seen_at_us + 1 in ends and self._history.was_frozen(attempt)
+            is_now = seen_at_us >= attempt.asked_clock_us
+            self._require(attempt, is_now or is_as_before, "seen before it was asked")
         for charge in state.charges.values():
             is_due = charge.status == "pending" and (charge.expires_at_us or 0) <= seen_at_us
             self._require(attempt, not is_due, "a hold is shown as pending after its time")

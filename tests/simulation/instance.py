@@ -93,6 +93,7 @@ class Instance:
             clock_s=lambda: boot_offset_s + loop.now,
             on_state=self._changed,
             on_commit=self._committed,
+            on_frozen=partial(history.froze, name),
         )
         self.directory.attach(self.journal)
         loop.add(self.process)

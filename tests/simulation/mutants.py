@@ -39,6 +39,13 @@ _ACKNOWLEDGE_EARLY: Final = """
             each.reply.set_result(Done(each.entries[-1], position, each.actor.account.currency, each.opening))
     known = await self._store.flush("""
 
+_FREEZING_UNGUARDED: Final = (
+    patch(f"{_JOURNAL}.submit", ("assert not (self.is_frozen and submission.entries)", "pass")),
+    patch(f"{_SERVER}.check_fence", (" or self.database.is_frozen", "")),
+    patch("journal.memory:MemoryDatabase.write", (" or self.is_frozen", "")),
+)
+"""Takes away what else keeps a frozen journal from being written to."""
+
 MUTANTS: Final = (
     # --- 1: acknowledged means durable ---
     _mutant(
@@ -371,7 +378,10 @@ MUTANTS: Final = (
     _mutant(
         6,
         "the fence is not checked",
-        patch(f"{_SERVER}.check_fence", ("if epoch != self.database.epoch:", "if False:")),
+        patch(
+            f"{_SERVER}.check_fence",
+            ("if epoch != self.database.epoch or self.database.is_frozen:", "if self.database.is_frozen:"),
+        ),
     ),
     _mutant(
         6,
@@ -382,6 +392,36 @@ MUTANTS: Final = (
         6,
         "a takeover does not raise the epoch",
         patch("journal.memory:MemoryStore.acquire", ("database.epoch += 1", "pass")),
+    ),
+    _mutant(
+        6,
+        "a frozen journal is written to (no assertion, no fence)",
+        patch(f"{_ACTOR}._step", ("if self.directory.journal.is_frozen:", "if False:")),
+        *_FREEZING_UNGUARDED,
+    ),
+    _mutant(
+        6,
+        "a frozen journal is written to by a batch (no assertion, no fence)",
+        patch(f"{_ACTOR}._step_many", ("is_frozen = self.directory.journal.is_frozen", "is_frozen = False")),
+        *_FREEZING_UNGUARDED,
+    ),
+    _mutant(
+        6,
+        "a frozen journal is written to by an atomic batch (no assertion, no fence)",
+        patch(f"{_ACTOR}._decide_atomic", ("if self.directory.journal.is_frozen:", "if False:")),
+        patch(f"{_JOURNAL}.check_writable", ("if self.is_frozen:", "if False:")),
+        *_FREEZING_UNGUARDED,
+    ),
+    _mutant(
+        6,
+        "nobody learns that a restore was confirmed",
+        patch(f"{_JOURNAL}._renew", ("self._set_frozen(renewal.is_frozen)", "pass")),
+    ),
+    _mutant(
+        6,
+        "a restored journal does not freeze whoever leads it (no fence)",
+        patch(f"{_JOURNAL}._lead", ("self._set_frozen(lease.is_frozen)", "pass")),
+        *_FREEZING_UNGUARDED,
     ),
     _mutant(
         6,

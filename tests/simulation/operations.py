@@ -164,6 +164,10 @@ class History:
         """The highest seq of each seller that anybody was told of."""
         self.last_leader: Any = None
         self.epochs: set[int] = set()
+        self.is_frozen = False
+        """The journal was restored and nobody has confirmed it: nothing may be written."""
+        self._frozen_steps: dict[str, list[tuple[int, bool]]] = {}
+        """When each instance came to know that the journal is frozen, and that it is not any more."""
 
     def note(self, kind: str, what: object = None) -> None:
         step, now = self._clock()
@@ -216,7 +220,24 @@ class History:
         if seq > self.seen_seq.get(seller_id, 0):
             self.seen_seq[seller_id] = seq
 
+    def froze(self, instance: str, is_frozen: bool) -> None:
+        self.note("frozen" if is_frozen else "thawed", instance)
+        self._frozen_steps.setdefault(instance, []).append((self._clock()[0], is_frozen))
+
+    def was_frozen(self, attempt: Attempt) -> bool:
+        """Whether the instance may have answered in the belief that the journal is frozen."""
+        is_frozen = False
+        for step, is_frozen_then in self._frozen_steps.get(attempt.instance, []):
+            if step > attempt.answered_step:
+                break
+            if step > attempt.asked_step and is_frozen:
+                return True
+            is_frozen = is_frozen_then
+        return is_frozen
+
     def wrote(self, first_position: int, entries: tuple[Entry, ...]) -> None:
+        if self.is_frozen:
+            self.bug("a frozen journal was written to")
         self.written.append(Written(self._clock()[0], first_position, entries))
         self.note("write", self.written[-1])
 

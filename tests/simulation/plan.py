@@ -9,6 +9,7 @@ from random import Random
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 FLUSH_FAULTS: Final = (
     "lost_request",  # the connection dies, the statement never reaches the database
@@ -32,6 +33,8 @@ DISASTERS: Final = (
     "stop",  # SIGTERM of an instance, and a restart
     "flood",  # a burst of reads for one seller
 )
+RESTORE: Final = "restore"
+"""Another disaster: the journal is marked as restored, and confirmed later."""
 EPOCH_US: Final = 1_790_000_000_000_000
 """What a right wall clock shows when a seed starts."""
 INTENSITIES: Final = (0.02, 0.08, 0.3)
@@ -86,7 +89,7 @@ def plan_of(seed: int) -> Plan:
     duration_s = pick((3.0, 8.0, 20.0))
     kinds = [kind for kind in DISASTERS if chance() < 0.4]
     disasters = sorted((chance() * duration_s, pick(kinds)) for _ in range(random.randrange(5) if kinds else 0))
-    return Plan(
+    plan = Plan(
         seed=seed,
         is_shuffled=chance() < 0.25,
         held_up_p=pick((0.0, 0.02, 0.2, 0.6)),
@@ -119,3 +122,7 @@ def plan_of(seed: int) -> Plan:
         absurd_p=0.3 if chance() < 0.2 else 0.0,
         disasters=tuple(disasters),
     )
+    # Drawn last, so that every seed without it goes on as it always did.
+    if chance() < 0.15:
+        disasters = sorted([*disasters, (chance() * duration_s, RESTORE)])
+    return replace(plan, disasters=tuple(disasters))

@@ -10,6 +10,7 @@ import gc
 import logging
 import traceback
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Any, Final
 
@@ -26,7 +27,7 @@ from tests.simulation.loop import Deadlock, Livelock, SimulatedLoop
 from tests.simulation.model import Limits, minor
 from tests.simulation.operations import History, Operation
 from tests.simulation.plan import Plan, plan_of
-from tests.simulation.server import Server
+from tests.simulation.server import ConnectionLost, Server, Transaction
 from tests.simulation.workload import CURRENCY, Workload, is_poison, seller_ids
 
 CALM_MAX_S: Final = 60.0
@@ -215,6 +216,9 @@ class Scenario:
                     self.history.happened("disaster: stall", f"{for_s:.2f}s")
                     self._server.process.is_frozen = True
                     self.loop.call_later(for_s, self._thaw_server)
+            case "restore":
+                self.history.happened("disaster: restore", f"{for_s:.2f}s")
+                self._tell_server(self._server.freeze, lambda: self.loop.call_later(for_s, self._confirm_restore))
             case "no_room":
                 self.history.happened("disaster: no_room", f"{for_s:.2f}s")
                 self._server.has_room = False
@@ -279,6 +283,25 @@ class Scenario:
             self._instances.remove(victim)
             self._former.append(victim)
             self._start_instance()
+
+    def _confirm_restore(self) -> None:
+        """As often as it takes."""
+        again = partial(self.loop.call_later, 0.5, self._confirm_restore)
+        self._tell_server(self._server.unfreeze, lambda: None, again)
+
+    def _tell_server(
+        self,
+        execute: Callable[[], None],
+        done: Callable[[], object],
+        lost: Callable[[], object] = lambda: None,
+    ) -> None:
+        """An operator's transaction: it locks the lease row as a flush does, and may be lost with the server."""
+
+        def reply(result: object) -> None:
+            self.loop.call_soon(lost if isinstance(result, ConnectionLost) else done, context=self.loop.world.context)
+
+        transaction = Transaction(execute, reply, is_writing=True)
+        self.loop.call_soon(self._server.receive, transaction, context=self._server.process.context)
 
     def _thaw(self, victim: Instance) -> None:
         victim.process.is_frozen = False

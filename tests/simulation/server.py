@@ -126,10 +126,23 @@ class Server:
             result = fault
         transaction.reply(result)
 
+    # --- what an operator does ---
+
+    def freeze(self) -> None:
+        """The journal was restored from a backup, one that lacks nothing: what was acknowledged is all there."""
+        self.database.freeze()
+        self._history.is_frozen = True
+        self._history.happened("restored")
+
+    def unfreeze(self) -> None:
+        self.database.unfreeze()
+        self._history.is_frozen = False
+        self._history.happened("restore confirmed")
+
     # --- the flush statement ---
 
     def check_fence(self, epoch: int) -> None:
-        if epoch != self.database.epoch:
+        if epoch != self.database.epoch or self.database.is_frozen:
             raise EpochLost
 
     def flush(self, batch: Batch) -> list[KnownKey]:

@@ -22,6 +22,7 @@ from journal.store import (
     Lease,
     OutcomeUnknown,
     Recorded,
+    Renewal,
     Snapshot,
 )
 from tests.simulation.loop import Process, SimulatedLoop
@@ -151,11 +152,13 @@ class FaultyStore:
         self.is_connected = self.is_connected or lease is not None
         return lease
 
-    async def renew(self, epoch: int, ttl_s: float) -> bool:
+    async def renew(self, epoch: int, ttl_s: float) -> Renewal | None:
         if not self.is_calm:
             self._pause_with_it_on_the_way()
-        is_ours: bool = await self._exchange(lambda: run_now(self._model.renew(epoch, ttl_s)), is_writing=True)
-        return is_ours
+        renewal: Renewal | None = await self._exchange(
+            lambda: run_now(self._model.renew(epoch, ttl_s)), is_writing=True
+        )
+        return renewal
 
     async def release(self, epoch: int) -> None:
         await self._exchange(lambda: run_now(self._model.release(epoch)), is_writing=True)
