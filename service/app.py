@@ -130,6 +130,7 @@ class Services:
             on_flush=self.metrics.flushed,
             on_commit=self.feed.committed,
             on_state=self._state_changed,
+            on_frozen=_frozen_changed,
         )
         self.directory.attach(self.journal)
         self.reader = Reader(reader_pool)
@@ -160,7 +161,18 @@ class Services:
         watch("actors_loaded", "Sellers whose account is in memory.", lambda: self.directory.sellers_loaded)
         watch("commands_in_flight", "Commands that are not answered yet.", lambda: self.directory.in_flight)
         watch("event_streams", "Streams of events that are open.", lambda: self.event_streams.open)
+        watch("journal_frozen", "Restored, and not confirmed: 1 while changes are refused.", self._is_frozen)
         self.metrics.watch_state("lease_state", "The lease of this cell.", JournalState, lambda: self.journal.state)
+
+    def _is_frozen(self) -> bool:
+        return self.journal.is_frozen and self.journal.state is JournalState.LEADING
+
+
+def _frozen_changed(is_frozen: bool) -> None:
+    if is_frozen:
+        log.warning("journal_frozen", extra={"until": "charge-shop confirm-restore"})
+    else:
+        log.info("journal_unfrozen")
 
 
 @asynccontextmanager

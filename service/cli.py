@@ -3,7 +3,7 @@
 Exit status 0: done. 1: done, and the answer is no (a journal that is not what it should be). 2: a wrong option, value
 or address, or something that is in the way; one line says what, never a traceback.
 
-Adding a command: 1. its function in `service/commands.py`; 2. its row in `COMMANDS`.
+Adding a command: 1. its function in `service/commands.py` or beside it; 2. its row in `COMMANDS`.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Final
 
 import uvloop
@@ -21,7 +22,7 @@ from msgspec import Struct
 from journal.embedded import EmbeddedPostgresError
 from journal.schema_faults import SchemaFault
 from journal.store import JournalFault
-from service import commands, logs, settings
+from service import backup, commands, logs, restore, settings
 from service.serve import serve
 from service.server import PortInUse
 from service.settings import Settings, WrongSetting
@@ -45,6 +46,10 @@ def _name(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="username of the admin")
 
 
+def _folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="DIR", type=Path, help="folder of the backup")
+
+
 def _verify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seller", metavar="ID", help="only this seller's journal")
     parser.add_argument("--heads", metavar="FILE", help="what `charge-shop heads` wrote: nothing of it may be gone")
@@ -59,6 +64,16 @@ COMMANDS: Final[dict[str, Command]] = {
     ),
     "migrate": Command(commands.migrate, "bring the database to this release's schema", settings.MIGRATION),
     "verify": Command(commands.verify, "check every entry of the journal", settings.DATABASE, _verify),
+    "backup": Command(backup.backup, "copy the embedded database, while it serves", settings.DATABASE, _folder),
+    "restore": Command(
+        restore.restore, "put a backup into an empty data directory, and check it", settings.DATABASE, _folder
+    ),
+    "confirm-restore": Command(
+        restore.confirm_restore, "let a restored journal take changes again", settings.MIGRATION
+    ),
+    "mark-restored": Command(
+        restore.mark_restored, "freeze a served journal that other tools have restored", settings.MIGRATION
+    ),
     "heads": Command(commands.heads, "print every seller's last seq and hash, to be kept elsewhere", settings.DATABASE),
 }
 

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from actors.directory import wall_clock_us
 from actors.verification import Progress, verify_journal
 from journal.ids import is_id
 from journal.migrate import check_version
-from journal.reader import Head, Reader
+from journal.reader import Reader
+from journal.restores import Restore, restores
+from service import heads as head_lines
 from service.database import bring_up_to_date, home_for_command, pool_of
 from service.identity.database import Database
 from service.identity.passwords import Passwords, password_fault
@@ -33,14 +34,6 @@ POOL_MAX = 2
 
 class CannotDo(Exception):
     """What was asked cannot be done; the text says why."""
-
-
-class HeadLine(Struct, frozen=True, forbid_unknown_fields=True):
-    """A line of `charge-shop heads`."""
-
-    seller_id: str
-    seq: int
-    hash: str
 
 
 async def migrate(chosen: Settings, _: argparse.Namespace) -> int:
@@ -77,8 +70,13 @@ async def verify(chosen: Settings, options: argparse.Namespace) -> int:
     """1 when the journal is not what it should be."""
     if options.seller is not None and not is_id(options.seller):
         raise CannotDo(f"--seller: expected a seller's id, got {options.seller[:80]!r}")
-    expected = None if options.heads is None else await asyncio.to_thread(_read_heads, Path(options.heads))
-    report = _as_json if options.json_progress else _as_text
+    expected = None
+    if options.heads is not None:
+        try:
+            expected = await asyncio.to_thread(head_lines.read, Path(options.heads))
+        except head_lines.HeadsUnreadable as fault:
+            raise CannotDo(f"--heads: {fault}") from None
+    report = _as_json if options.json_progress else as_text
     async with home_for_command(chosen.data_dir, chosen.database_url) as home:
         await check_version(home.app_url)
         result = await verify_journal(
@@ -89,7 +87,10 @@ async def verify(chosen: Settings, options: argparse.Namespace) -> int:
             workers=1 if options.json_progress else None,
             on_progress=lambda progress: report(progress, False),
         )
+        past = [] if options.json_progress else await restores(home.app_url)
     report(result, True)
+    for restore in past:
+        print(as_line(restore))
     return 0 if result.first_bad is None else 1
 
 
@@ -98,7 +99,7 @@ def _as_json(progress: Progress, _is_end: bool) -> None:
     print(msgspec.json.encode(progress).decode(), flush=True)
 
 
-def _as_text(progress: Progress, is_end: bool) -> None:
+def as_text(progress: Progress, is_end: bool) -> None:
     """For people: progress on a terminal, the result on standard output."""
     checked = f"{progress.sellers_done:,} of {progress.sellers_total:,} sellers, {progress.entries_checked:,} entries"
     if sys.stderr.isatty():
@@ -112,25 +113,23 @@ def _as_text(progress: Progress, is_end: bool) -> None:
         print(f"first bad entry: seller={bad.seller_id} seq={bad.seq} {bad.reason}")
 
 
-def _read_heads(path: Path) -> list[Head]:
-    try:
-        with path.open("rb") as lines:
-            return [_head_of(line) for line in lines if line.strip()]
-    except OSError as error:
-        raise CannotDo(f"--heads: cannot read {path}: {error.strerror}") from None
-    except (msgspec.MsgspecError, ValueError) as error:
-        raise CannotDo(f"--heads: {path} is not what `charge-shop heads` writes: {error}") from None
-
-
-def _head_of(line: bytes) -> Head:
-    head = msgspec.json.decode(line, type=HeadLine)
-    return Head(head.seller_id, head.seq, bytes.fromhex(head.hash))
+def as_line(restore: Restore) -> str:
+    """For people."""
+    made_at = restore.backup_made_at
+    of = "" if made_at is None else f" from a backup of {made_at:%Y-%m-%d %H:%M:%S} UTC"
+    end = "waits for `charge-shop confirm-restore`"
+    if restore.confirmed_at is not None:
+        end = f"confirmed at {restore.confirmed_at:%Y-%m-%d %H:%M:%S} UTC by {restore.confirmed_by}"
+    return (
+        f"restored at {restore.restored_at:%Y-%m-%d %H:%M:%S} UTC by {restore.restored_by}{of}, "
+        f"up to position {restore.last_position:,}: {end}"
+    )
 
 
 async def heads(chosen: Settings, _: argparse.Namespace) -> int:
     async with _pool(chosen) as pool:
         async for head in Reader(pool).heads():
-            print(msgspec.json.encode(HeadLine(head.seller_id, head.seq, head.hash.hex())).decode())
+            print(head_lines.line_of(head).decode())
     return 0
 
 

@@ -20,7 +20,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from actors.commands import Refusal
 from journal import money
-from journal.store import JournalFault, JournalUnavailable, OutcomeUnknown
+from journal.store import JournalFault, JournalFrozen, JournalUnavailable, OutcomeUnknown
 
 CONTENT_TYPE: Final = "application/problem+json"
 
@@ -168,6 +168,9 @@ class ProblemDocument(Struct, frozen=True, omit_defaults=True, rename={"type_": 
     ] = UNSET
 
 
+FROZEN_RETRY_AFTER_S: Final = 60
+"""For what ends when a person has looked at it."""
+
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -257,6 +260,13 @@ def of_journal_fault(fault: JournalFault) -> Problem:
     match fault:
         case OutcomeUnknown():
             return Problem(ProblemCode.OUTCOME_UNKNOWN)
+        case JournalFrozen():
+            return Problem(
+                ProblemCode.JOURNAL_UNAVAILABLE,
+                "The journal was restored from a backup and takes no changes until an operator confirms that with "
+                "`charge-shop confirm-restore`; this was not applied.",
+                retry_after_s=FROZEN_RETRY_AFTER_S,
+            )
         case JournalUnavailable():
             return Problem(ProblemCode.JOURNAL_UNAVAILABLE)
         case _:

@@ -73,6 +73,8 @@ async def _serve(settings: Settings, say: Say, bound: socket.socket, stopping: "
             address = address_of(bound)
             log.info("serving", extra={"address": address})
             _welcome(say, address, home, settings, first_password)
+            if services.journal.is_frozen:
+                say("RESTORED: this journal takes no changes until you run `charge-shop confirm-restore`.")
             await _first_of(stopping, services.failed)
             is_failed = services.failed.done()
             await _drain(services, server, settings.drain_timeout_s)

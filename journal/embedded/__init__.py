@@ -11,11 +11,16 @@ after by us, so that the shop needs nothing installed and still has the real thi
     postmaster    one running server process: found, launched, waited for, shut down
     server_log    what that process says, for progress and for reasons
     roles         the database and its two login roles
+    base_backup   a copy of a running cluster, and the way back from it
+    restoring     a data directory made of such a copy, which appears when it is complete
     server        EmbeddedPostgres, which ties them together
 """
 
+from journal.embedded.base_backup import make_base_backup
 from journal.embedded.binaries import bin_dir
 from journal.embedded.errors import (
+    BackupDamaged,
+    BackupFailed,
     BinariesMissing,
     CannotRunAsRoot,
     DataDirectoryInUse,
@@ -23,14 +28,18 @@ from journal.embedded.errors import (
     DiskFull,
     EmbeddedPostgresError,
     NoCluster,
+    RestoreUnfinished,
     StartFailed,
     WrongPostgresVersion,
 )
 from journal.embedded.layout import APP_ROLE
+from journal.embedded.restoring import restored
 from journal.embedded.server import EmbeddedPostgres, running
 
 __all__ = [
     "APP_ROLE",
+    "BackupDamaged",
+    "BackupFailed",
     "BinariesMissing",
     "CannotRunAsRoot",
     "DataDirectoryInUse",
@@ -39,8 +48,11 @@ __all__ = [
     "EmbeddedPostgres",
     "EmbeddedPostgresError",
     "NoCluster",
+    "RestoreUnfinished",
     "StartFailed",
     "WrongPostgresVersion",
     "bin_dir",
+    "make_base_backup",
+    "restored",
     "running",
 ]

@@ -9,6 +9,14 @@ class EmbeddedPostgresError(Exception):
     """The embedded PostgreSQL cannot be used; the message is one line that says why."""
 
 
+class BackupDamaged(EmbeddedPostgresError):
+    """A file of the backup is not what it was when the backup was made: take another backup."""
+
+
+class BackupFailed(EmbeddedPostgresError):
+    """PostgreSQL could not make the backup; the message holds its reason. Nothing is left of it."""
+
+
 class BinariesMissing(EmbeddedPostgresError):
     """The package that carries PostgreSQL is not installed for this platform: use --database-url."""
 
@@ -31,6 +39,10 @@ class DiskFull(EmbeddedPostgresError):
 
 class NoCluster(EmbeddedPostgresError):
     """There is no shop in this data directory: give the right --data-dir, or `charge-shop serve` first."""
+
+
+class RestoreUnfinished(EmbeddedPostgresError):
+    """A restore into this data directory was interrupted: run it again."""
 
 
 class StartFailed(EmbeddedPostgresError):

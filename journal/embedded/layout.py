@@ -6,6 +6,7 @@ postgres/             all that the server writes, 0700 and owned by the user tha
     cluster/          the database cluster
     log/              its log, one file per day of the week
     run/              the folder of its socket, when the path is short enough for one
+restoring/            a data directory in the making, see restoring; it becomes this one when it is complete
 """
 
 import os
@@ -17,7 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from journal.embedded.binaries import MAJOR_VERSION
-from journal.embedded.errors import DataDirectoryUnusable, NoCluster, WrongPostgresVersion, unusable
+from journal.embedded.errors import (
+    DataDirectoryUnusable,
+    NoCluster,
+    RestoreUnfinished,
+    WrongPostgresVersion,
+    unusable,
+)
 from journal.embedded.launch import Launch, nobody_uid
 
 PORT = 5432  # of the socket's name only: nothing listens on the network
@@ -49,6 +56,7 @@ class Layout:
         self.cluster = self.server_dir / "cluster"
         self.log_dir = self.server_dir / "log"
         self.startup_log = self.log_dir / "startup.log"
+        self.restoring = self.data_dir / "restoring"
         self._socket_note = self.data_dir / "socket-dir"
 
     def make_data_dir(self) -> None:
@@ -64,7 +72,16 @@ class Layout:
         except OSError as error:
             raise unusable(self.cluster, error) from error
 
+    def require_restored(self) -> None:
+        """Raise RestoreUnfinished where a restore has not come to its end: an empty shop must not take its place."""
+        if not self.has_cluster and self.restoring.exists():
+            raise RestoreUnfinished(
+                f"a restore into {self.data_dir} is under way or was interrupted: run `charge-shop restore` again, "
+                f"or delete {self.restoring}"
+            )
+
     def require_cluster(self) -> None:
+        self.require_restored()
         if not self.has_cluster:
             raise NoCluster(
                 f"there is no shop in {self.data_dir}: give the right --data-dir, or run `charge-shop serve` first"

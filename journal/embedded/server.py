@@ -50,13 +50,19 @@ class EmbeddedPostgres:
         self._serve_lock = FileLock(self._layout.lock)
         self._use = FileLock(self._layout.users)
         self._postmaster: Postmaster | None = None
-        self._socket_dir: Path | None = None
+        self.socket_dir: Path | None = None
+        """Of the server, once it has been started."""
         self._leaving = asyncio.Event()
         self.is_adopted = False
 
     @property
     def data_dir(self) -> Path:
         return self._layout.data_dir
+
+    @property
+    def pgpass(self) -> Path:
+        """The file with the passwords, for `PGPASSFILE`."""
+        return self._layout.pgpass
 
     @property
     def pid(self) -> int | None:
@@ -74,10 +80,10 @@ class EmbeddedPostgres:
         return self.url("app")
 
     def url(self, role: Literal["owner", "app"], database: str = DATABASE) -> str:
-        assert self._socket_dir is not None, "the server has been started"
+        assert self.socket_dir is not None, "the server has been started"
         passwords = self._layout.passwords()
         user, password = (OWNER_ROLE, passwords.owner) if role == "owner" else (APP_ROLE, passwords.app)
-        return f"postgresql://{user}:{password}@/{database}?host={quote(str(self._socket_dir))}&port={PORT}"
+        return f"postgresql://{user}:{password}@/{database}?host={quote(str(self.socket_dir))}&port={PORT}"
 
     def acquire_lock(self) -> None:
         """Become the one process that serves from this data directory, until `stop` or our own end.
@@ -161,6 +167,7 @@ class EmbeddedPostgres:
     async def _adopt_or_launch(self, on_progress: Say) -> None:
         """Under the mutex."""
         try:
+            self._layout.require_restored()
             self._layout.check_version()
             postmaster = await self._found(on_progress)
             if postmaster is None:
@@ -169,10 +176,10 @@ class EmbeddedPostgres:
                 postmaster = await _finish_in_thread(self._launch)
             self._postmaster, self.is_adopted = postmaster, postmaster.is_adopted
             await postmaster.ready(on_progress, is_given_up=self._leaving.is_set)
-            self._socket_dir = postmaster.socket_dir
+            self.socket_dir = postmaster.socket_dir
         except OSError as error:
             raise unusable(self.data_dir, error) from error
-        if self._socket_dir is None:
+        if self.socket_dir is None:
             raise StartFailed("PostgreSQL ended right after its start")
 
     async def _found(self, on_progress: Say) -> Postmaster | None:

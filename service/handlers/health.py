@@ -1,7 +1,8 @@
 """For those who watch over the service: whether it lives, whether it should get requests, what it counts.
 
 `ready` has its reason in one word: `standby`, `draining` or `journal_unavailable`. A service that starts does not
-listen yet, or is a standby until it has the lease.
+listen yet, or is a standby until it has the lease. A journal that is frozen (restored, and not confirmed yet) is ready:
+it answers reads, and an operator has to see it; no other instance could do more. The metric `journal_frozen` tells.
 """
 
 from aiohttp import web

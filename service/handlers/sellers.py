@@ -63,6 +63,8 @@ class SellerHandlers:
         currency = self._default_currency if body.currency is None else body.currency
         if not money.is_currency(currency):
             raise invalid("currency", "Expected an ISO 4217 currency, as USD.")
+        # While no account can be opened there shall be no seller either.
+        self._directory.journal.check_writable()
         seller = allowed(await self._sellers.create(body.username, body.password, body.name, currency))
         return responses.answer(seller_object(seller, await self._opened(seller)), 201)
 
