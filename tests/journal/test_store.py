@@ -25,8 +25,9 @@ from journal.entry import Entry
 from journal.memory import MemoryDatabase, MemoryStore
 from journal.postgres import PostgresStore
 from journal.projections import ChargeStatus, CreditRequestStatus, Row
+from journal.restores import confirm_restores, record_restore
 from journal.service_role import SERVICE_ROLE
-from journal.store import Batch, EpochLost, FlushRefused, KnownKey, Lease, Store
+from journal.store import Batch, EpochLost, FlushRefused, KnownKey, Lease, Renewal, Store
 from tests.conftest import Database
 
 SELLER = "0192f3c4-5678-7abc-8def-0123456789ab"
@@ -42,6 +43,8 @@ class World:
     store: Store
     connect: Callable[[], Awaitable[Store]]
     let_the_lease_lapse: Callable[[], Awaitable[None]]
+    freeze: Callable[[], Awaitable[object]]
+    unfreeze: Callable[[], Awaitable[object]]
 
 
 @pytest.fixture(params=["memory", "postgres"])
@@ -55,7 +58,13 @@ async def world(request: pytest.FixtureRequest, database: Database) -> AsyncIter
         async def lapse() -> None:
             tables.expires_at_s = -1.0
 
-        yield World(await another(), another, lapse)
+        async def freeze() -> None:
+            tables.freeze()
+
+        async def unfreeze() -> None:
+            tables.unfreeze()
+
+        yield World(await another(), another, lapse, freeze, unfreeze)
         return
 
     pool = await asyncpg.create_pool(database.app_url, min_size=1, max_size=4, server_settings={"role": SERVICE_ROLE})
@@ -68,7 +77,13 @@ async def world(request: pytest.FixtureRequest, database: Database) -> AsyncIter
     async def let_lapse() -> None:
         await pool.execute("UPDATE cell_00.lease SET expires_at = clock_timestamp() - interval '1 ms'")
 
-    yield World(await connect(), connect, let_lapse)
+    yield World(
+        await connect(),
+        connect,
+        let_lapse,
+        lambda: record_restore(database.owner_url, by="operator"),
+        lambda: confirm_restores(database.owner_url, by="operator"),
+    )
     for store in stores:
         await store.close()
     await pool.close()
@@ -226,7 +241,7 @@ async def test_a_lease_is_taken_only_when_it_lapsed_or_its_owner_is_dead(world: 
     first = await lead(world.store)
     successor = await world.connect()
     assert await successor.acquire("two", 60.0, is_former_owner_dead=False) is None
-    assert await world.store.renew(first.epoch, 60.0)
+    assert await world.store.renew(first.epoch, 60.0) == Renewal(is_frozen=False)
     second = await successor.acquire("two", 60.0, is_former_owner_dead=True)
     assert second is not None
     assert not await world.store.renew(first.epoch, 60.0)
@@ -253,6 +268,34 @@ async def test_raising_the_epoch_shuts_out_what_was_sent_before(world: World) ->
     again = await world.store.raise_epoch(raised.epoch, 60.0)
     assert again is not None
     assert again.last_position == len(batch.entries)
+
+
+async def test_a_restored_journal_is_taken_from_its_owner_and_takes_no_entries_until_it_is_confirmed(
+    world: World,
+) -> None:
+    former = await lead(world.store)
+    writer = Writer()
+    batch = writer.batch()
+    await world.freeze()
+    assert await world.store.renew(former.epoch, 60.0) is None
+    assert await world.store.raise_epoch(former.epoch, 60.0) is None
+    with pytest.raises(EpochLost):
+        await world.store.flush(former.epoch, batch)
+
+    successor = await world.connect()
+    frozen = await lead(successor, "two")
+    assert frozen.is_frozen
+    assert frozen.epoch > former.epoch
+    with pytest.raises(EpochLost):
+        await successor.flush(frozen.epoch, batch)
+    assert await successor.renew(frozen.epoch, 60.0) == Renewal(is_frozen=True)
+    raised = await successor.raise_epoch(frozen.epoch, 60.0)
+    assert raised is not None
+    assert raised.is_frozen
+
+    await world.unfreeze()
+    assert await successor.renew(raised.epoch, 60.0) == Renewal(is_frozen=False)
+    assert await successor.flush(raised.epoch, batch) == []
 
 
 async def test_what_breaks_a_constraint_is_refused_as_a_whole(world: World) -> None:
