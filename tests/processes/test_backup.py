@@ -210,8 +210,10 @@ async def test_a_hold_whose_time_is_over_waits_for_the_confirmation_too(
         _, held, _, _ = await seller.ask("POST", "/v1/charges", hold)
         await record_restore(database.owner_url, by="operator")
         await said(shop, "journal_frozen")
+        expires_at_us = parse_time(held["expires_at"])
+        assert expires_at_us is not None
         async with asyncio.timeout(30):
-            while parse_time(held["expires_at"]) > time.time_ns() // 1_000:
+            while expires_at_us > time.time_ns() // 1_000:
                 await asyncio.sleep(0.01)
         status, balance, _, _ = await seller.ask("GET", "/v1/balance")
         assert (status, balance["held"], balance["available"]) == (200, "5.00", "5.00")
