@@ -31,6 +31,7 @@ from msgspec import Struct
 
 from service.headers import REQUEST_ID
 from service.problems import CONTENT_TYPE, Problem, ProblemCode
+from service.request_loop import InlineLoop, RequestLoop
 from service.responses import NO_STORE, SECURITY_HEADERS
 
 log = logging.getLogger(__name__)
@@ -88,6 +89,7 @@ class Connections:
         self.bounds = bounds
         self._is_trusted = is_trusted
         self._loop = asyncio.get_running_loop()
+        self.inline = InlineLoop(self._loop)
         self._open: dict[Connection, None] = {}
         self._refusals: dict[Refusal, None] = {}
         self._per_address: Counter[str] = Counter()
@@ -152,16 +154,17 @@ class Connections:
             self._cut.clear()
 
 
-class Connection(web.RequestHandler):
-    """One client's connection: aiohttp's, which knows since when its client keeps it waiting."""
+class Connection(RequestLoop):
+    """One client's connection, which knows since when its client keeps it waiting."""
 
     __slots__ = ("_connections", "_head_number", "_since", "_stuck_since", "_wire", "address")
 
     def __init__(self, connections: Connections) -> None:
         super().__init__(
             connections.server,
+            connections.inline,
             loop=asyncio.get_running_loop(),
-            access_log=None,  # type: ignore[arg-type]  # None is "none" to aiohttp, whose annotation forgets it
+            access_log=None,  # None is "none" to aiohttp, whose annotation forgets it
             keepalive_timeout=connections.bounds.idle_timeout_s,
             auto_decompress=False,
             lingering_time=1.0,

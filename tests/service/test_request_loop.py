@@ -1,0 +1,168 @@
+"""The shortcuts of a connection are none that a client can see: it gets the bytes that aiohttp alone would send."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+
+from service.connections import Bounds, Connections
+from service.request_loop import NEEDS_NO_TASKS
+
+JSON = {"Content-Type": "application/json", "Server": "charge-shop"}
+
+
+async def whole(request: web.Request) -> web.Response:
+    return web.Response(body=b'{"echo":"%b"}' % await request.read(), status=201, headers=JSON)
+
+
+async def empty(request: web.Request) -> web.Response:
+    return web.Response(body=b"", headers=JSON)
+
+
+async def nothing(request: web.Request) -> web.Response:
+    return web.Response(status=204)
+
+
+async def text(request: web.Request) -> web.Response:
+    return web.Response(text="grüße")
+
+
+async def cookie(request: web.Request) -> web.Response:
+    response = web.Response(body=b"{}", headers=JSON)
+    response.set_cookie("a", "b")
+    return response
+
+
+async def last(request: web.Request) -> web.Response:
+    response = web.Response(body=b"{}", headers=JSON)
+    response.force_close()
+    return response
+
+
+async def prepared(request: web.Request) -> web.Response:
+    response = web.Response(body=b"early", headers=JSON)
+    await response.prepare(request)
+    return response
+
+
+async def stream(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers=JSON)
+    await response.prepare(request)
+    await response.write(b"piece by piece")
+    return response
+
+
+async def missing(request: web.Request) -> web.Response:
+    raise web.HTTPNotFound(text="no")
+
+
+async def task(request: web.Request) -> web.Response:
+    return web.Response(body=str(id(asyncio.current_task())).encode())
+
+
+HANDLERS = (whole, empty, nothing, text, cookie, last, prepared, stream, missing, task)
+POST = b"POST /whole HTTP/1.1\r\nHost: shop\r\nContent-Length: 5\r\n\r\nhello"
+
+
+def get(path: str, version: str = "1.1", headers: str = "", method: str = "GET") -> bytes:
+    return f"{method} /{path} HTTP/{version}\r\nHost: shop\r\n{headers}\r\n".encode()
+
+
+@asynccontextmanager
+async def served(*, is_ours: bool) -> AsyncIterator[int]:
+    """The port of a server with our connections, or with aiohttp's own."""
+    application = web.Application()
+    for handler in HANDLERS:
+        application.router.add_route("*", f"/{handler.__name__}", handler)
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    assert runner.server is not None
+    connection = Connections(runner.server, Bounds()).protocol if is_ours else runner.server
+    listening = await asyncio.get_running_loop().create_server(connection, "127.0.0.1", 0)
+    try:
+        yield listening.sockets[0].getsockname()[1]
+    finally:
+        listening.close()
+        await runner.cleanup()
+
+
+async def exchange(port: int, sent: bytes) -> bytes:
+    """All that comes back; who sends ends with a request that closes the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(sent)
+    received = await reader.read()
+    writer.close()
+    return re.sub(rb"Date: [^\r]+", b"Date: now", received)
+
+
+CLOSING = get("whole", headers="Connection: close\r\n")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        POST + CLOSING,
+        POST * 3 + CLOSING,
+        get("empty") + CLOSING,
+        get("nothing") + CLOSING,
+        get("text") + CLOSING,
+        get("cookie") + CLOSING,
+        get("last") + CLOSING,
+        get("prepared") + CLOSING,
+        get("stream") + CLOSING,
+        get("missing") + CLOSING,
+        get("nowhere") + CLOSING,
+        get("whole", method="HEAD") + CLOSING,
+        get("whole", version="1.0", headers="Connection: keep-alive\r\n") + CLOSING,
+        get("whole", version="1.0"),  # Closes by itself.
+    ],
+)
+async def test_a_client_gets_what_aiohttp_would_send(sent: bytes) -> None:
+    async with served(is_ours=False) as theirs, served(is_ours=True) as ours:
+        wanted = await exchange(theirs, sent)
+        assert wanted.startswith(b"HTTP/1.")
+        assert await exchange(ours, sent) == wanted
+
+
+@pytest.mark.skipif(not NEEDS_NO_TASKS, reason="a task begins at once here")
+async def test_requests_of_a_connection_share_its_task() -> None:
+    async with served(is_ours=True) as port:
+        received = await exchange(port, get("task") * 3 + CLOSING)
+    tasks = re.findall(rb"\r\n\r\n(\d+)HTTP", received)
+    assert len(tasks) == 3
+    assert len(set(tasks)) == 1
+
+
+async def test_a_client_that_does_not_read_holds_up_its_own_requests_only() -> None:
+    """The answer waits in the connection's buffer, and no further request is begun meanwhile."""
+    begun = 0
+    size = 8 * 1024 * 1024
+
+    async def large(request: web.Request) -> web.Response:
+        nonlocal begun
+        begun += 1
+        return web.Response(body=bytes(size))
+
+    runner = web.AppRunner(web.Application(), access_log=None)
+    runner.app.router.add_get("/large", large)
+    await runner.setup()
+    assert runner.server is not None
+    listening = await asyncio.get_running_loop().create_server(
+        Connections(runner.server, Bounds()).protocol, "127.0.0.1", 0
+    )
+    reader, writer = await asyncio.open_connection("127.0.0.1", listening.sockets[0].getsockname()[1], limit=1024)
+    writer.write(get("large") * 2)
+    await reader.readuntil(b"\r\n\r\n")
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert begun == 1
+    assert len(await reader.readexactly(size)) == size
+    await reader.readuntil(b"\r\n\r\n")
+    assert len(await reader.readexactly(size)) == size
+    assert begun == 2
+    writer.close()
+    listening.close()
+    await runner.cleanup()
