@@ -161,10 +161,14 @@ async def test_a_long_recovery_is_waited_for_and_shown(data_dir, make_server, ev
     assert not start.done()
 
     (data_dir / "postgres/cluster/promote").touch()
-    found = Postmaster.find(Layout(data_dir))
-    assert found is not None
-    os.kill(found.pid, signal.SIGUSR1)
-    await asyncio.wait_for(start, 30)
+    while (found := Postmaster.find(Layout(data_dir))) is None:
+        await events.until("PostgreSQL is starting")
+    async with asyncio.timeout(30):
+        while not start.done():
+            # A server that has not begun to recover yet does not hear it.
+            os.kill(found.pid, signal.SIGUSR1)
+            await asyncio.wait([start], timeout=0.1)
+    await start
     assert server.pid == found.pid
 
 
