@@ -40,7 +40,7 @@ format: $(VENV)/.dev ## rewrite the code in the project's format and mend what l
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
 
 scenario: $(VENV)/.dev ## play the sale of 21,000 charges over HTTP and check every answer against the journal
-	@exec $(BIN)/python -m loadtest $(ARGS)
+	@exec $(BIN)/python -m loadtest.scenario $(ARGS)
 
 simulate: $(VENV)/.dev ## run the core in simulated time with faults, and check every answer: make simulate SEEDS=100000 START=0
 	@exec nice $(BIN)/python -m tests.simulation --seeds $(SEEDS) --start $(START)

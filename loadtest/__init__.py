@@ -1,8 +1,14 @@
-"""Plays load over HTTP, and checks every answer against the journal.
+"""Puts load on a service over HTTP, and checks every answer against the journal.
 
-In reading order: `plan` (what will be asked), `client` (asks it, and notes every request with its answer in a
-`history`), `scenario` (the play), `service_process` (a service of its own, which may be killed on the way),
-`audit` (fetches the journal), `checker` (the oracle: history against journal, pure), `report` (the tables).
+Two ways to do so: the `harness` (`python -m loadtest`: any service, any load, a report to show) and the `scenario`
+(`python -m loadtest.scenario`: one eventful play, with kills on the way). What they share, in reading order:
+
+- `history`: what a request means, and what was seen of it; `spelling`: the request as HTTP
+- `client`: asks it, and notes every attempt; `cast`: the admin and the sellers in whose names it asks
+- `service_process`: a service of its own, which may be killed on the way
+- `audit`: fetches the journal, as `entries`; `money` and `receipt`: what its texts and hashes mean
+- `checker`: the oracle: history against journal, pure
+- `charts`: pictures for reports
 
 An oracle is worth something only if it cannot be wrong in the same way as what it judges. So nothing here
 imports the service: money, hash and rules of a charge are written a second time, from the contract.

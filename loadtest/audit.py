@@ -10,11 +10,11 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
+from loadtest.cast import Admin, Seller
 from loadtest.checker import Closing
 from loadtest.client import Client, UnexpectedAnswer
 from loadtest.entries import JournalEntry, entry_of
 from loadtest.money import to_text
-from loadtest.scenario import Admin, Seller
 
 AT_ONCE = 8
 POLL_S = 0.2

@@ -15,7 +15,7 @@ import aiohttp
 import msgspec
 
 from loadtest.history import Event, History, Kind, Outcome, Request
-from loadtest.money import to_text
+from loadtest.spelling import spelled
 
 ATTEMPT_TIMEOUT_S: Final = 30
 PAUSE_S: Final = 0.2
@@ -65,7 +65,7 @@ class Client:
             await asyncio.sleep(retry_after_s)
 
     async def _attempt(self, request: Request, credential: str) -> tuple[Event, float]:
-        method, path, body = _spelled(request)
+        method, path, body = spelled(request)
         headers = {"Authorization": f"Bearer {credential}"}
         if request.key is not None:
             headers["Idempotency-Key"] = request.key
@@ -127,54 +127,12 @@ def _pause_s(headers: Any) -> float:
     return min(float(text), PAUSE_MAX_S) if text.isascii() and text.isdigit() else PAUSE_S
 
 
-def _spelled(request: Request) -> tuple[str, str, dict[str, Any] | None]:
-    """Method, path and body of the contract."""
-    target, body = request.target, _body(request)
-    match request.kind:
-        case Kind.CHARGE:
-            return "POST", "/v1/charges", body
-        case Kind.CAPTURE | Kind.VOID | Kind.REFUND:
-            return "POST", f"/v1/charges/{target}/{request.kind}", body
-        case Kind.REQUEST_CREDIT:
-            return "POST", "/v1/credit-requests", body
-        case Kind.APPROVE | Kind.REJECT | Kind.CANCEL:
-            return "POST", f"/v1/credit-requests/{target}/{request.kind}", body
-        case Kind.ADJUST:
-            return "POST", f"/v1/sellers/{request.seller_id}/adjustments", body
-        case Kind.SET_LIMIT:
-            return "PATCH", f"/v1/sellers/{request.seller_id}", body
-        case Kind.READ_BALANCE:
-            return "GET", "/v1/balance" + (f"?seller_id={request.seller_id}" if request.side == "admin" else ""), None
-        case Kind.READ_CHARGE:
-            return "GET", f"/v1/charges/{target}", None
-
-
-def _body(request: Request) -> dict[str, Any] | None:
-    """None where nothing needs to be said."""
-    amount = None if request.amount is None else to_text(abs(request.amount), request.currency)
-    match request.kind:
-        case Kind.CHARGE:
-            body = {
-                "phone_number": request.phone_number,
-                "amount": amount,
-                "capture": False if request.is_hold else None,
-                "expires_in": request.expires_in_s,
-                "reference": request.reference,
-                "metadata": request.metadata,
-            }
-        case Kind.CAPTURE:
-            body = {"amount": amount}
-        case Kind.REFUND:
-            body = {"amount": amount, "reason": request.note}
-        case Kind.REQUEST_CREDIT:
-            body = {"amount": amount, "note": request.note}
-        case Kind.APPROVE | Kind.REJECT:
-            body = {"note": request.note}
-        case Kind.ADJUST:
-            direction = "debit" if (request.amount or 0) < 0 else "credit"
-            body = {"amount": amount, "direction": direction, "reason": request.note}
-        case Kind.SET_LIMIT:
-            body = {"credit_limit": amount}
-        case _:
-            return None
-    return {name: value for name, value in body.items() if value is not None} or None
+def new_session() -> aiohttp.ClientSession:
+    """Every connection is kept; how many there are is decided by how many requests are in flight."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
+        timeout=aiohttp.ClientTimeout(total=ATTEMPT_TIMEOUT_S),
+        skip_auto_headers=("User-Agent", "Accept-Encoding"),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+    )

@@ -8,9 +8,8 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from loadtest.client import Client, Unreachable
+from loadtest.client import Client, Unreachable, new_session
 from loadtest.history import History, Kind, Outcome, Request
-from loadtest.performance import new_session
 
 CHARGE = Request(
     kind=Kind.CHARGE,

@@ -13,10 +13,11 @@ from typing import Final
 import aiohttp
 import msgspec
 
-from loadtest import plan
+from loadtest.cast import Admin, Seller, admin_of
 from loadtest.client import Client
 from loadtest.history import ACKNOWLEDGED, READS, Event, History, Kind, Outcome, Request
-from loadtest.scenario import Admin, Scenario, Seller, admin_of
+from loadtest.scenario import plan
+from loadtest.scenario.play import Scenario
 from tests.processes.running import ADMIN_PASSWORD
 
 PAUSE_MAX_S: Final = 0.05

@@ -19,9 +19,9 @@ SMALL = ("--sellers", "5", "--charges", "500", "--sales-at-once", "60", "--concu
 
 
 async def played(*arguments: str) -> tuple[int, str]:
-    """Exit status and output of `python -m loadtest`."""
+    """Exit status and output of `python -m loadtest.scenario`."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "loadtest", *SMALL, *arguments),
+        *(sys.executable, "-m", "loadtest.scenario", *SMALL, *arguments),
         env=os.environ | {"CHARGE_SHOP_ADMIN_PASSWORD": PASSWORD},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -3,7 +3,7 @@
 from collections import Counter
 from random import Random
 
-from loadtest.plan import Order, ReadBalance, Repeat, Reuse, Sell, Size, TopUp, crowd, old_shop
+from loadtest.scenario.plan import Order, ReadBalance, Repeat, Reuse, Sell, Size, TopUp, crowd, old_shop
 
 
 def test_the_same_seed_gives_the_same_plan():

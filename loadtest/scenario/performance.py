@@ -10,12 +10,13 @@ from msgspec import Struct
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from loadtest import plan
-from loadtest.client import ATTEMPT_TIMEOUT_S, Client
+from loadtest.cast import Admin, Seller, admin_of
+from loadtest.client import Client
 from loadtest.history import Event, History, Outcome
-from loadtest.kills import Kills
-from loadtest.report import Part
-from loadtest.scenario import Admin, Scenario, Seller, admin_of
+from loadtest.scenario import plan
+from loadtest.scenario.kills import Kills
+from loadtest.scenario.play import Scenario
+from loadtest.scenario.report import Part
 from loadtest.service_process import ServiceProcess
 
 
@@ -100,14 +101,3 @@ class Performance:
         if self._task is not None and len(self.history.events) % 50 == 0:
             counts = "  ".join(f"{count:,} {outcome}" for outcome, count in self._counts.items() if count)
             self._progress.update(self._task, counts=counts)
-
-
-def new_session() -> aiohttp.ClientSession:
-    """Every connection is kept; how many there are is decided by how many requests are in flight."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
-        timeout=aiohttp.ClientTimeout(total=ATTEMPT_TIMEOUT_S),
-        skip_auto_headers=("User-Agent", "Accept-Encoding"),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-    )

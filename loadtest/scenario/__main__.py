@@ -1,4 +1,7 @@
-"""`python -m loadtest`: plays, checks, prints the tables. Status 1 on any violation, 2 if it could not be played."""
+"""`python -m loadtest.scenario`: plays, checks, prints the tables.
+
+Status 1 on any violation, 2 if it could not be played.
+"""
 
 import argparse
 import contextlib
@@ -14,12 +17,13 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from loadtest import audit, plan, report
+from loadtest import audit
 from loadtest.checker import Findings, check
-from loadtest.client import UnexpectedAnswer, Unreachable
+from loadtest.client import UnexpectedAnswer, Unreachable, new_session
 from loadtest.entries import JournalEntry, UnreadableJournal
 from loadtest.history import History
-from loadtest.performance import Performance, Wishes, new_session
+from loadtest.scenario import plan, report
+from loadtest.scenario.performance import Performance, Wishes
 from loadtest.service_process import ServiceFailed, ServiceProcess
 
 PASSWORD = "CHARGE_SHOP_ADMIN_PASSWORD"
@@ -122,7 +126,7 @@ def _allow_many_connections() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m loadtest", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m loadtest.scenario", description=__doc__)
     parser.add_argument("--url", help="a service that runs already (default: one is started, and stopped)")
     parser.add_argument("--admin-username", default="admin", help=f"whose password is in {PASSWORD}")
     parser.add_argument("--seed", type=int, default=1, help="of what is asked, and of the moments of the kills")

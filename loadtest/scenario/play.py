@@ -9,11 +9,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from msgspec import Struct
-
-from loadtest.client import Client, UnexpectedAnswer
+from loadtest.cast import Admin, Seller, make_seller
+from loadtest.client import Client
 from loadtest.history import Event, Kind, Outcome, Request
-from loadtest.plan import (
+from loadtest.scenario.plan import (
     HOLD_SHORT_S,
     Adjust,
     Order,
@@ -29,19 +28,6 @@ from loadtest.plan import (
 )
 
 PREPARED_AT_ONCE = 8
-SELLER_PASSWORD = "seller of the load test"
-
-
-class Admin(Struct, frozen=True):
-    user_id: str
-    token: str
-
-
-class Seller(Struct, frozen=True):
-    id: str
-    currency: str
-    credential: str
-    """A token, or an API key."""
 
 
 class Scenario:
@@ -66,7 +52,14 @@ class Scenario:
 
         async def make(index: int) -> Seller:
             async with gate:
-                seller = await self._make_seller(index, play.currencies[index])
+                seller = await make_seller(
+                    self._client,
+                    self._admin,
+                    f"{self._title}-{index}",
+                    name=f"Seller {index}",
+                    currency=play.currencies[index],
+                    has_api_key=index % 2 == 1,
+                )
                 if play.limits[index]:
                     limit = Request(
                         kind=Kind.SET_LIMIT,
@@ -209,30 +202,3 @@ class Scenario:
     async def _ask(self, seller: int, request: Request) -> Event:
         credential = self._admin.token if request.side == "admin" else self.sellers[seller].credential
         return await self._client.ask(request, credential)
-
-    async def _make_seller(self, index: int, currency: str) -> Seller:
-        """Every other one works with an API key."""
-        username = f"{self._title}-{index}"
-        body = {"username": username, "password": SELLER_PASSWORD, "name": f"Seller {index}", "currency": currency}
-        status, answer = await self._client.call("POST", "/v1/sellers", body, credential=self._admin.token)
-        # A seller that was made by an attempt without an answer is taken as it is.
-        if status not in (201, 409):
-            raise UnexpectedAnswer(f"POST /v1/sellers answered {status}: {answer}")
-        signed_in = await sign_in(self._client, username, SELLER_PASSWORD)
-        credential = signed_in["token"]
-        if index % 2:
-            made = await self._client.expect(201, "POST", "/v1/api-keys", {"name": "load test"}, credential=credential)
-            credential = made["key"]
-        return Seller(signed_in["seller_id"], currency, credential)
-
-
-async def sign_in(client: Client, username: str, password: str) -> dict[str, Any]:
-    """The answer of the token's request."""
-    body = {"username": username, "password": password}
-    answer: dict[str, Any] = await client.expect(200, "POST", "/v1/auth/token", body, credential=None)
-    return answer
-
-
-async def admin_of(client: Client, username: str, password: str) -> Admin:
-    token = (await sign_in(client, username, password))["token"]
-    return Admin((await client.get("/v1/auth/me", token))["id"], token)
