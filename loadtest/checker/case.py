@@ -5,6 +5,7 @@ else (no key, no answer) an entry that is as was asked and belongs to nobody els
 """
 
 from collections import defaultdict
+from itertools import islice
 from typing import Any, Final
 
 from loadtest.checker.lifecycle import Lifecycles
@@ -113,13 +114,13 @@ class Case:
                 free[_likeness_of(entry)].append(entry)
         for operation in unanswered:
             request = operation.request
+            possible: list[JournalEntry] = []
             for type_ in _types_of(request):
                 alike = free.get((type_, request.target, request.phone_number), [])
-                for entry in reversed(alike):
-                    if not self.differences(request, entry):
-                        alike.remove(entry)
-                        operation.entry = entry
-                        break
+                possible.extend(islice((e for e in reversed(alike) if not self.differences(request, e)), 1))
+            if possible:
+                operation.entry = min(possible, key=lambda entry: entry.seq)
+                free[_likeness_of(operation.entry)].remove(operation.entry)
 
     def _sightings(self) -> list[tuple[int, int]]:
         sightings = [

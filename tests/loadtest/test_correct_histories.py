@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from loadtest.checker.arithmetic import FLOWS
@@ -14,6 +14,7 @@ from tests.loadtest.plays import Play
 
 @given(seed=st.integers(0, 2**32), steps=st.integers(1, 120))
 @settings(max_examples=120, deadline=None)
+@example(seed=779, steps=60)  # Two that are alike, without key or answer: one was sold, one declined.
 def test_every_correct_history_passes(seed: int, steps: int):
     play = Play(Random(seed))
     play.run(steps)
