@@ -16,8 +16,8 @@ order of all that happened, and everything that was seen from outside is held ag
 Pure: no clock, no network, nothing of the service's code.
 """
 
-from loadtest.checker.check import check
+from loadtest.checker.check import Checking, by_seller, check
 from loadtest.checker.totals import Closing
 from loadtest.checker.violation import RULES, Findings, Name, Violation
 
-__all__ = ["RULES", "Closing", "Findings", "Name", "Violation", "check"]
+__all__ = ["RULES", "Checking", "Closing", "Findings", "Name", "Violation", "by_seller", "check"]

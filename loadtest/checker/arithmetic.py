@@ -59,16 +59,22 @@ def check_arithmetic(case: Case, findings: Findings) -> None:
         findings.add(1, Name.IMPOSSIBLE_STEP, message, seller_id=case.seller_id, seq=faulty)
 
 
-def check_positions(cases: list[Case], *, is_whole_journal: bool, findings: Findings) -> None:
+class Positions:
     """Rule 1 across sellers: no position twice; 1..n without a gap, if these sellers are all there are."""
-    positions = sorted((entry.position, case.seller_id, entry.seq) for case in cases for entry in case.entries)
-    previous = 0
-    for position, seller_id, seq in positions:
-        if position == previous or (is_whole_journal and position != previous + 1):
-            findings.add(
-                1, Name.POSITION_OUT_OF_ORDER, f"position {position} after {previous}", seller_id=seller_id, seq=seq
-            )
-        previous = position
+
+    def __init__(self) -> None:
+        self._places: list[tuple[int, str, int]] = []
+
+    def take(self, case: Case) -> None:
+        self._places.extend((entry.position, case.seller_id, entry.seq) for entry in case.entries)
+
+    def finish(self, *, is_whole_journal: bool, findings: Findings) -> None:
+        previous = 0
+        for position, seller_id, seq in sorted(self._places):
+            if position == previous or (is_whole_journal and position != previous + 1):
+                message = f"position {position} after {previous}"
+                findings.add(1, Name.POSITION_OUT_OF_ORDER, message, seller_id=seller_id, seq=seq)
+            previous = position
 
 
 def _is_double_entry(entry: JournalEntry) -> bool:

@@ -5,6 +5,7 @@ else (no key, no answer) an entry that is as was asked and belongs to nobody els
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -30,7 +31,7 @@ HOLD_DEFAULT_S: Final = 900
 
 
 class Case:
-    def __init__(self, seller_id: str, entries: list[JournalEntry], events: list[Event]) -> None:
+    def __init__(self, seller_id: str, entries: list[JournalEntry], events: Sequence[Event]) -> None:
         """`entries`: the seller's journal, oldest first. `events`: all that were sent about this seller."""
         self.seller_id = seller_id
         self.entries = entries

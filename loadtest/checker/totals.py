@@ -21,49 +21,53 @@ class Closing(Struct, frozen=True):
     """The answer of `GET /v1/trial-balance`; compared only if the sellers of the play are all there are."""
 
 
-def check_totals(cases: list[Case], closing: Closing, *, is_whole_journal: bool, findings: Findings) -> None:
+class Totals:
     """Approved credit + adjustments + refunds - charges = sum of balances: in each currency, three ways.
 
     The left side from the journal; and, of credit, from the acknowledgements, which know nothing of the journal.
     The right side from what the service says the balances are; and the trial balance, account by account.
     """
-    left: Counter[str] = Counter()
-    right: Counter[str] = Counter()
-    ledgers: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
-    for case in cases:
+
+    def __init__(self) -> None:
+        self._left: Counter[str] = Counter()
+        self._right: Counter[str] = Counter()
+        self._ledgers: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
+
+    def take(self, case: Case, balance: Mapping[str, Any], findings: Findings) -> None:
+        """`balance`: what the seller closes with, as answered."""
         for entry in case.entries:
             if entry.type in ("credit", "adjustment", "refund", "charge"):
-                left[entry.currency] += entry.amount
+                self._left[entry.currency] += entry.amount
             elif entry.type == "capture":
-                left[entry.currency] += entry.held_change
+                self._left[entry.currency] += entry.held_change
             if entry.debit_account is not None and entry.credit_account is not None:
                 moved = max(abs(entry.amount), abs(entry.held_change))
-                ledgers[entry.currency][entry.debit_account][0] += moved
-                ledgers[entry.currency][entry.credit_account][1] += moved
-        _add_closing_balance(case, closing, right, findings)
+                self._ledgers[entry.currency][entry.debit_account][0] += moved
+                self._ledgers[entry.currency][entry.credit_account][1] += moved
+        self._add_closing_balance(case, balance, findings)
         _check_credit(case, findings)
-    for currency in sorted(left.keys() | right.keys()):
-        findings.looked_at[6] += 1
-        if left[currency] != right[currency]:
-            message = f"{currency}: {left[currency]} by the journal, {right[currency]} in the balances"
-            findings.add(6, Name.TOTALS_OFF, message)
-    if closing.trial_balance is not None:
-        _check_trial_balance(closing.trial_balance, ledgers if is_whole_journal else None, findings)
 
+    def finish(self, trial_balance: Mapping[str, Any] | None, *, is_whole_journal: bool, findings: Findings) -> None:
+        for currency in sorted(self._left.keys() | self._right.keys()):
+            findings.looked_at[6] += 1
+            if self._left[currency] != self._right[currency]:
+                message = f"{currency}: {self._left[currency]} by the journal, {self._right[currency]} in the balances"
+                findings.add(6, Name.TOTALS_OFF, message)
+        if trial_balance is not None:
+            _check_trial_balance(trial_balance, self._ledgers if is_whole_journal else None, findings)
 
-def _add_closing_balance(case: Case, closing: Closing, right: Counter[str], findings: Findings) -> None:
-    balance = closing.balances.get(case.seller_id, {})
-    try:
-        currency = str(balance.get("currency"))
-        available, held = (to_minor(balance.get(name), currency) for name in ("available", "held"))
-    except ValueError as error:
-        findings.add(6, Name.TOTALS_OFF, f"no closing balance: {error}", seller_id=case.seller_id)
-        return
-    right[currency] += available + held
-    last = case.entries[-1] if case.entries else None
-    if last is None or (available, held, balance.get("seq")) != (last.available_after, last.held_after, last.seq):
-        message = f"closes with {balance}, the journal with {last}"
-        findings.add(6, Name.TOTALS_OFF, message, seller_id=case.seller_id)
+    def _add_closing_balance(self, case: Case, balance: Mapping[str, Any], findings: Findings) -> None:
+        try:
+            currency = str(balance.get("currency"))
+            available, held = (to_minor(balance.get(name), currency) for name in ("available", "held"))
+        except ValueError as error:
+            findings.add(6, Name.TOTALS_OFF, f"no closing balance: {error}", seller_id=case.seller_id)
+            return
+        self._right[currency] += available + held
+        last = case.entries[-1] if case.entries else None
+        if last is None or (available, held, balance.get("seq")) != (last.available_after, last.held_after, last.seq):
+            message = f"closes with {balance}, the journal with {last}"
+            findings.add(6, Name.TOTALS_OFF, message, seller_id=case.seller_id)
 
 
 def _check_credit(case: Case, findings: Findings) -> None:
@@ -90,7 +94,7 @@ def _approved(event: Event) -> bool:
 
 
 def _check_trial_balance(
-    trial_balance: dict[str, Any], ledgers: Mapping[str, Mapping[str, list[int]]] | None, findings: Findings
+    trial_balance: Mapping[str, Any], ledgers: Mapping[str, Mapping[str, list[int]]] | None, findings: Findings
 ) -> None:
     stated: dict[str, dict[str, list[int]]] = {}
     for line in trial_balance.get("currencies", []):
