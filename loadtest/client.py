@@ -14,7 +14,7 @@ from typing import Any, Final
 import aiohttp
 import msgspec
 
-from loadtest.history import Event, History, Kind, Outcome, Request
+from loadtest.history import READS, Event, History, Kind, Outcome, Request
 from loadtest.spelling import spelled
 
 ATTEMPT_TIMEOUT_S: Final = 30
@@ -119,7 +119,7 @@ class Client:
         return answer
 
 
-_SAFE_TO_REPEAT: Final = frozenset({Kind.READ_BALANCE, Kind.READ_CHARGE, Kind.SET_LIMIT})
+_SAFE_TO_REPEAT: Final = READS | {Kind.SET_LIMIT}
 
 
 def _pause_s(headers: Any) -> float:

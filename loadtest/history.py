@@ -30,13 +30,16 @@ class Kind(StrEnum):
     SET_LIMIT = "set_limit"
     READ_BALANCE = "read_balance"
     READ_CHARGE = "read_charge"
+    LIST_CHARGES = "list_charges"
 
 
-READS: Final = frozenset({Kind.READ_BALANCE, Kind.READ_CHARGE})
+READS: Final = frozenset({Kind.READ_BALANCE, Kind.READ_CHARGE, Kind.LIST_CHARGES})
+LIST_LIMIT: Final = 20
+"""Charges that are asked for in a list: the newest."""
 ON_CREDIT_REQUEST: Final = frozenset({Kind.REQUEST_CREDIT, Kind.APPROVE, Kind.REJECT, Kind.CANCEL})
 
 
-class Request(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Request(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One request's meaning. Amounts are minor units of `currency`, the seller's."""
 
     kind: Kind
@@ -77,8 +80,12 @@ class Outcome(StrEnum):
 ACKNOWLEDGED: Final = frozenset({Outcome.DONE, Outcome.DECLINED})
 
 
-class Event(Struct, frozen=True, omit_defaults=True):
-    """One attempt. Without an answer `status` is None, and `answered_ns` is when it was given up."""
+class Event(Struct, frozen=True, omit_defaults=True, gc=False):
+    """One attempt. Without an answer `status` is None, and `answered_ns` is when it was given up.
+
+    A charge of a batch makes an event of its own: `is_of_batch`, and `body` is what the batch's answer says of it
+    (without the index), `status` what it would have been answered with alone.
+    """
 
     request: Request
     sent_ns: int
@@ -86,6 +93,7 @@ class Event(Struct, frozen=True, omit_defaults=True):
     status: int | None = None
     is_replay: bool = False
     body: bytes = b""
+    is_of_batch: bool = False
 
     @property
     def answer(self) -> dict[str, Any]:

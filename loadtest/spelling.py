@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from loadtest.history import Kind, Request
+from loadtest.history import LIST_LIMIT, Kind, Request
 from loadtest.money import to_text
 
 
@@ -26,6 +26,8 @@ def spelled(request: Request) -> tuple[str, str, dict[str, Any] | None]:
             return "GET", "/v1/balance" + (f"?seller_id={request.seller_id}" if request.side == "admin" else ""), None
         case Kind.READ_CHARGE:
             return "GET", f"/v1/charges/{target}", None
+        case Kind.LIST_CHARGES:
+            return "GET", f"/v1/charges?limit={LIST_LIMIT}", None
 
 
 def _body(request: Request) -> dict[str, Any] | None:

@@ -72,6 +72,8 @@ def _expected(case: Case, event: Event, entry: JournalEntry) -> dict[str, Any] |
     kind = event.request.kind
     if (event.outcome is Outcome.DECLINED) != (entry.type == "declined"):
         return None
+    if event.is_of_batch:
+        return answers.batch_result(entry)
     if event.outcome is Outcome.DECLINED:
         return answers.decline(entry)
     if kind in ON_CREDIT_REQUEST:
@@ -86,7 +88,7 @@ def _expected(case: Case, event: Event, entry: JournalEntry) -> dict[str, Any] |
 
 def _shown(event: Event) -> dict[str, Any]:
     """The answer, without what a problem says about itself only."""
-    if event.outcome is not Outcome.DECLINED:
+    if event.outcome is not Outcome.DECLINED or event.is_of_batch:
         return event.answer
     return {name: event.answer.get(name) for name in ("status", "code", "charge_id", "available")}
 
@@ -96,13 +98,14 @@ def _check_retries(case: Case, operation: Operation, findings: Findings) -> None
     acknowledged = operation.acknowledged
     if not acknowledged:
         return
-    if len({(event.status, _repeated(event)) for event in acknowledged}) > 1:
+    if len({(event.status, _repeated(event)) for event in acknowledged if not event.is_of_batch}) > 1:
         shown = sorted({event.body.decode(errors="replace") for event in acknowledged})
         _bad(findings, Name.RETRIES_DISAGREE, case, operation, f"different answers: {shown[:2]}")
-    first_answers = sum(not event.is_replay for event in acknowledged)
+    # A batch does not tell which of its charges it replays.
+    first_answers = sum(not event.is_replay and not event.is_of_batch for event in acknowledged)
     if first_answers > 1:
         _bad(findings, Name.RETRIES_DISAGREE, case, operation, f"{first_answers} answers are no replay")
-    if first_answers == 0 and not operation.unknown:
+    if first_answers == 0 and not operation.unknown and all(event.is_replay for event in acknowledged):
         _bad(findings, Name.RETRIES_DISAGREE, case, operation, "every answer is a replay, of none")
     known_ns = min(event.answered_ns for event in acknowledged)
     for event in operation.refused:

@@ -47,6 +47,12 @@ def decline(entry: JournalEntry) -> dict[str, Any]:
     }
 
 
+def batch_result(entry: JournalEntry) -> dict[str, Any]:
+    """What a batch says of the charge that `entry` opened, but for its index."""
+    status = {"charge": "completed", "hold": "pending"}.get(entry.type, "failed")
+    return {"status": status, "id": entry.id, "code": "insufficient_credit" if status == "failed" else None}
+
+
 def credit_request(steps: list[Step], entry: JournalEntry) -> dict[str, Any]:
     """The CreditRequest as of `entry`."""
     opening = steps[0].entry

@@ -69,7 +69,9 @@ class Case:
         request, answer = event.request, event.answer
         match request.kind:
             case Kind.CHARGE:
-                return self.by_id.get(answer.get("charge_id" if event.outcome is Outcome.DECLINED else "id", ""))
+                return self.by_id.get(
+                    answer.get("charge_id" if event.outcome is Outcome.DECLINED and not event.is_of_batch else "id", "")
+                )
             case Kind.CAPTURE | Kind.VOID | Kind.REFUND:
                 entry = self.at(answer.get("seq"))
                 # The receipt too: what was lost may have left its seq to another of the same kind.

@@ -30,6 +30,8 @@ class Lifecycles:
     def __init__(self, entries: list[JournalEntry]) -> None:
         self.charges: dict[str, list[Step]] = {}
         """By charge id; the first step is the entry that opened it. The void of a partial capture is no step."""
+        self.opened_seqs: list[int] = []
+        """Of the entries that opened a charge, in order."""
         self.requests: dict[str, list[Step]] = {}
         self.limit_after: list[int] = []
         """The credit limit in force after each entry, by index."""
@@ -85,6 +87,7 @@ class Lifecycles:
         if amount <= 0:
             self._fault(entry, f"a charge of {amount}")
         self.charges[entry.id] = [Step(entry, status, amount)]
+        self.opened_seqs.append(entry.seq)
         if status == "pending":
             heapq.heappush(self._expiries, (micros(entry.details["expires_at"]), entry.id))
 

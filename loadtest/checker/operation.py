@@ -46,8 +46,9 @@ class Operation:
     @property
     def made_from_ns(self) -> int:
         """It cannot have happened before this: when the attempt was sent that did it, as far as that is known."""
-        made = [event for event in self.acknowledged if not event.is_replay]
-        return min(event.sent_ns for event in made or self.unknown or self.events)
+        made = [event for event in self.acknowledged if not event.is_replay and not event.is_of_batch]
+        possible = self.unknown + [event for event in self.acknowledged if event.is_of_batch]
+        return min(event.sent_ns for event in made or possible or self.events)
 
 
 def operations_of(events: Iterable[Event]) -> list[Operation]:

@@ -69,6 +69,12 @@ class ReadCharge(Struct, frozen=True):
     order: Order
 
 
+class ListCharges(Struct, frozen=True):
+    """The newest."""
+
+    seller: int
+
+
 class TopUp(Struct, frozen=True):
     """A credit request, and what the admin (or the seller) does with it: several words race each other."""
 
@@ -83,7 +89,7 @@ class Adjust(Struct, frozen=True):
     """Signed."""
 
 
-Step = Sell | Repeat | Reuse | ReadBalance | ReadCharge | TopUp | Adjust
+Step = Sell | Repeat | Reuse | ReadBalance | ReadCharge | ListCharges | TopUp | Adjust
 
 
 class Play(Struct, frozen=True):
@@ -196,6 +202,8 @@ def _afterwards(random: Random, place: int, count: int, sale: Sell) -> list[tupl
         steps.append((later, ReadBalance(order.seller, random.random() < 0.2)))
     if random.random() < 0.04:
         steps.append((later, ReadCharge(order)))
+    if random.random() < 0.02:
+        steps.append((later, ListCharges(order.seller)))
     return steps
 
 

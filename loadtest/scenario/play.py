@@ -15,6 +15,7 @@ from loadtest.history import Event, Kind, Outcome, Request
 from loadtest.scenario.plan import (
     HOLD_SHORT_S,
     Adjust,
+    ListCharges,
     Order,
     Play,
     ReadBalance,
@@ -112,6 +113,8 @@ class Scenario:
                     await self._seller_asks(
                         order.seller, self._request(Kind.READ_CHARGE, order.seller, target=charge_id)
                     )
+            case ListCharges(seller):
+                await self._seller_asks(seller, self._request(Kind.LIST_CHARGES, seller))
             case TopUp():
                 await self._top_up(step)
             case Adjust(seller, amount):

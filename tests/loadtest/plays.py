@@ -10,11 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
+from msgspec.structs import replace
+
 from loadtest.checker import Closing, Findings, check
 from loadtest.entries import JournalEntry
-from loadtest.history import Event, Kind, Outcome, Request
+from loadtest.history import READS, Event, Kind, Outcome, Request
 from service.problems import Problem, ProblemCode
-from tests.loadtest.shop import ADMIN, Answer, Shop
+from tests.loadtest.shop import ADMIN, Answer, Shop, encode
 
 SELLERS = {
     "0195f3a2-0000-7000-8000-0000000000a1": "USD",
@@ -81,8 +83,10 @@ class Play:
             self.keyless.append(request)
         for _ in range(random.choice((1, 1, 1, 1, 2, 3))):
             event = self.send(request)
+            if request.kind is Kind.CHARGE and random.random() < 0.1:
+                event = self.events[-1] = of_batch(event)
             while event.outcome in (Outcome.UNKNOWN, Outcome.NOT_APPLIED) and random.random() < 0.8:
-                if request.key is None and request.kind is not Kind.READ_BALANCE:
+                if request.key is None and request.kind not in READS:
                     return
                 event = self.send(request)
             if request.key is None:
@@ -125,7 +129,8 @@ class Play:
         seller_id, currency = random.choice(list(SELLERS.items()))
         drawn = random.random()
         if drawn < 0.10:
-            return self.make(Kind.READ_BALANCE, seller_id, currency, key=None)
+            kind = Kind.LIST_CHARGES if drawn < 0.02 else Kind.READ_BALANCE
+            return self.make(kind, seller_id, currency, key=None)
         if drawn < 0.19 and self.keyed:
             return random.choice(self.keyed)
         if drawn < 0.21 and self.keyless:
@@ -199,6 +204,18 @@ class Play:
         made_by = seller_id if kind is Kind.CANCEL else ADMIN
         others: dict[str, object] = {"key": None} if random.random() < 0.2 else {}
         return self.make(kind, seller_id, currency, target=row.id, amount=row.amount, made_by=made_by, **others)
+
+
+def of_batch(event: Event) -> Event:
+    """The event as it would have been, had the charge been sent in a batch."""
+    answer = event.answer
+    if event.outcome is Outcome.DONE:
+        said = {"status": answer["status"], "id": answer["id"], "code": None}
+    elif event.outcome in (Outcome.DECLINED, Outcome.REFUSED):
+        said = {"status": "failed", "id": answer.get("charge_id"), "code": event.code}
+    else:
+        return replace(event, is_of_batch=True)
+    return replace(event, is_of_batch=True, is_replay=False, body=encode(said))
 
 
 FATES = ["answered"] * 14 + ["lost before", "lost after", "unknown before", "unknown after", "not applied"]

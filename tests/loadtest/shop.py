@@ -32,7 +32,7 @@ from journal.money import format_minor
 from journal.projections import unwritten_charge
 from loadtest.checker import Closing
 from loadtest.entries import JournalEntry, entry_of
-from loadtest.history import Kind, Request
+from loadtest.history import LIST_LIMIT, Kind, Request
 from service import answers, problems
 from service.meaning import canonical_metadata
 
@@ -64,6 +64,8 @@ class Shop:
         if request.kind is Kind.READ_CHARGE:
             assert request.target is not None
             return 200, encode(self.charge(request.seller_id, request.target)), False
+        if request.kind is Kind.LIST_CHARGES:
+            return 200, encode(self.newest_charges(request.seller_id)), False
         if request.key is not None:
             known = self.remembered.get((request.seller_id, request.side, request.key))
             if known is not None:
@@ -96,6 +98,11 @@ class Shop:
     def charge(self, seller_id: str, charge_id: str) -> Any:
         opening, last = self.charge_entries(seller_id, charge_id)
         return answers.charge_as_of(opening, last, self.accounts[seller_id].currency)
+
+    def newest_charges(self, seller_id: str) -> Any:
+        ids = [entry.id for entry, _ in reversed(self.entries[seller_id]) if entry.type in CHARGE_OPENERS]
+        newest = [self.charge(seller_id, charge_id) for charge_id in ids[:LIST_LIMIT]]
+        return {"data": newest, "has_more": len(ids) > LIST_LIMIT, "next_cursor": None}
 
     # --- what it is made of -----------------------------------------------------------------------------
 

@@ -1,5 +1,9 @@
 """Shops that let later pass earlier, and show what was over or never was: rules 3 and 4."""
 
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -81,6 +85,59 @@ def shows_a_stale_charge(play: Play) -> None:
     play.send(refund_of(play, event), fate="answered")
     apart(play)
     told(play, shown_charge(play, event), lambda _: (200, stale, False))
+
+
+def _lists(play: Play, change: Callable[[list[dict[str, Any]]], object]) -> None:
+    """Three charges are sold; what `change` makes of the list is answered."""
+    for _ in range(3):
+        sold(play)
+    shown = msgspec.json.decode(encode(play.shop.newest_charges(SELLER)))
+    change(shown["data"])
+    told(play, make(play, Kind.LIST_CHARGES, key=None), lambda _: (200, encode(shown), False))
+
+
+@LIES.told_as(Name.WRONG_READ)
+def lists_without_the_newest(play: Play) -> None:
+    _lists(play, lambda data: data.pop(0))
+
+
+@LIES.told_as(Name.WRONG_READ)
+def lists_without_one_in_the_middle(play: Play) -> None:
+    _lists(play, lambda data: data.pop(1))
+
+
+@LIES.told_as(Name.WRONG_READ)
+def lists_without_the_oldest(play: Play) -> None:
+    _lists(play, lambda data: data.pop())
+
+
+@LIES.told_as(Name.WRONG_READ)
+def lists_one_twice(play: Play) -> None:
+    _lists(play, lambda data: data.insert(0, data[0]))
+
+
+@LIES.told_as(Name.WRONG_READ)
+def lists_out_of_order(play: Play) -> None:
+    _lists(play, lambda data: data.reverse())
+
+
+@LIES.told_as(Name.WRONG_READ)
+def lists_another_amount(play: Play) -> None:
+    _lists(play, lambda data: data[1].update(amount="0.01"))
+
+
+@LIES.told_as(Name.WRONG_READ)
+def lists_the_charge_of_another(play: Play) -> None:
+    _lists(play, lambda data: data[1].update(id=ADMIN))
+
+
+@LIES.told_as(Name.STALE_READ)
+def lists_a_charge_as_it_was(play: Play) -> None:
+    event = sold(play)
+    stale = encode(play.shop.newest_charges(SELLER))
+    play.send(refund_of(play, event), fate="answered")
+    apart(play)
+    told(play, make(play, Kind.LIST_CHARGES, key=None), lambda _: (200, stale, False))
 
 
 def _shows_balance(play: Play, **members: object) -> None:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from loadtest.checker import Name
 from loadtest.history import Kind, Request
-from tests.loadtest.plays import Play
+from tests.loadtest.plays import Play, of_batch
 from tests.loadtest.shop import ADMIN, Answer
 from tests.loadtest.telling import (
     SELLER,
@@ -15,6 +15,7 @@ from tests.loadtest.telling import (
     Lies,
     apart,
     asks_for_credit,
+    edited,
     make,
     names_found,
     refund_of,
@@ -41,6 +42,25 @@ def loses_a_charge(play: Play) -> None:
 @LIES.told_as(Name.LOST)
 def loses_a_charge_without_key(play: Play) -> None:
     _loses(play, sale(play, key=None))
+
+
+@LIES.told_as(Name.LOST)
+def loses_a_charge_of_a_batch(play: Play) -> None:
+    _loses(play, sale(play))
+    play.events[-1] = of_batch(play.events[-1])
+
+
+@LIES.told_as(Name.FIELD_DIFFERS)
+def gives_a_batch_the_id_of_another_charge(play: Play) -> None:
+    other = sold(play)
+    event = of_batch(sold(play))
+    play.events[-1] = replace(event, body=edited(event.body, id=other.answer["id"]))
+
+
+@LIES.told_as(Name.FIELD_DIFFERS)
+def tells_a_batch_that_a_sale_is_pending(play: Play) -> None:
+    event = of_batch(sold(play))
+    play.events[-1] = replace(event, body=edited(event.body, status="pending"))
 
 
 @LIES.told_as(Name.LOST)
