@@ -6,6 +6,7 @@ The journal comes from `GET /v1/transactions`, entry by entry, and once more as 
 import asyncio
 import csv
 import io
+from collections.abc import Callable
 from urllib.parse import quote
 
 from msgspec import Struct
@@ -40,7 +41,7 @@ async def fetch(client: Client, admin: Admin, sellers: list[Seller]) -> Books:
     async def read(seller: Seller) -> None:
         async with gate:
             balances[seller.id] = await client.get(f"/v1/balance?seller_id={seller.id}", admin.token)
-            journals[seller.id] = await _journal(client, admin, seller)
+            journals[seller.id] = await journal_of(client, admin, seller)
             csv_faults.extend(await _csv_faults(client, admin, seller, journals[seller.id]))
 
     await asyncio.gather(*(read(seller) for seller in sellers))
@@ -48,13 +49,17 @@ async def fetch(client: Client, admin: Admin, sellers: list[Seller]) -> Books:
     return Books(journals, Closing(balances, trial_balance), csv_faults, await _verification(client, admin))
 
 
-async def _journal(client: Client, admin: Admin, seller: Seller) -> list[JournalEntry]:
+async def journal_of(
+    client: Client, admin: Admin, seller: Seller, *, on_page: Callable[[int], None] = lambda entries: None
+) -> list[JournalEntry]:
+    """Oldest entry first. `on_page`: how many entries came with it."""
     entries: list[JournalEntry] = []
     cursor = ""
     while True:
         path = f"/v1/transactions?seller_id={seller.id}&limit=100{cursor}"
         page = await client.get(path, admin.token)
         entries.extend(entry_of(transaction) for transaction in page["data"])
+        on_page(len(page["data"]))
         if not page["has_more"]:
             entries.reverse()
             return entries

@@ -8,7 +8,7 @@ from loadtest.money import to_text
 
 def spelled(request: Request) -> tuple[str, str, dict[str, Any] | None]:
     """Method, path and query, and the JSON object of the body, or None for none."""
-    target, body = request.target, _body(request)
+    target, body = request.target, body_of(request)
     match request.kind:
         case Kind.CHARGE:
             return "POST", "/v1/charges", body
@@ -30,7 +30,7 @@ def spelled(request: Request) -> tuple[str, str, dict[str, Any] | None]:
             return "GET", f"/v1/charges?limit={LIST_LIMIT}", None
 
 
-def _body(request: Request) -> dict[str, Any] | None:
+def body_of(request: Request) -> dict[str, Any] | None:
     """None where nothing needs to be said."""
     amount = None if request.amount is None else to_text(abs(request.amount), request.currency)
     match request.kind:
