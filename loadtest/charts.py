@@ -10,6 +10,7 @@ from itertools import cycle
 from typing import Any, Final
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocator, NullLocator
@@ -149,7 +150,7 @@ def _frame(x: str, y: str, height_in: float = HEIGHT_IN) -> tuple[Figure, Axes]:
 
 
 def _scale(axes: Axes, *, is_log: bool) -> None:
-    if is_log:
+    if is_log and any(value > 0 for line in axes.get_lines() for value in np.asarray(line.get_ydata())):
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

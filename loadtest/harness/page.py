@@ -49,7 +49,7 @@ def page(told: Told, measurements: Measurements, findings: Findings | None) -> s
         _section("Latency over time", _latency_over_time(figures), _LATENCY_NOTE),
         _section("Latency by percentile", _curve(measurements), _curve_note(figures)),
         _section("Outcomes", _outcomes(figures.intervals)),
-        _section("By operation", _by_operation(figures)),
+        _section("By operation", _by_operation(figures), is_wide=True),
         _section("What was not done", _codes(figures)),
         _section("The client", _client(figures), _client_note(figures)),
         _section("What was checked", _rules(findings), _violations(findings)),
@@ -100,7 +100,7 @@ def _verdict(told: Told, findings: Findings | None) -> str:
 def _cards(figures: Figures) -> str:
     latency = figures.latency.percentiles
     cards = [
-        ("answers per second", f"{figures.answered_per_s:,.0f}", ""),
+        ("answers/s", f"{figures.answered_per_s:,.0f}", ""),
         ("p50", f"{latency[0]:,.1f}", "ms"),
         ("p99", f"{latency[2]:,.1f}", "ms"),
         ("p99.9", f"{latency[3]:,.1f}", "ms"),
@@ -269,6 +269,7 @@ def _cell(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else escape(str(value))
 
 
-def _section(title: str, content: str, note: str = "") -> str:
+def _section(title: str, content: str, note: str = "", *, is_wide: bool = False) -> str:
     said = f'<p class="note">{escape(note)}</p>' if note else ""
-    return f"<section><h2>{escape(title)}</h2>{content}{said}</section>"
+    kind = ' class="wide"' if is_wide else ""
+    return f"<section{kind}><h2>{escape(title)}</h2>{content}{said}</section>"
