@@ -20,7 +20,7 @@ ARGS ?=
 SEEDS ?= 2000
 START ?= 0
 
-.PHONY: help run test format scenario simulate mutants torture screenshots lock clean
+.PHONY: help run test format load scenario simulate mutants torture screenshots lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ test: $(VENV)/.dev ## check everything: format, lint, types, import contracts, t
 
 format: $(VENV)/.dev ## rewrite the code in the project's format and mend what lint can mend
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
+
+load: $(VENV)/.dev ## put load on a service, check every answer, write a report: make load ARGS="--rate 1000 --duration 60"
+	@exec $(BIN)/python -m loadtest $(ARGS)
 
 scenario: $(VENV)/.dev ## play the sale of 21,000 charges over HTTP and check every answer against the journal
 	@exec $(BIN)/python -m loadtest.scenario $(ARGS)

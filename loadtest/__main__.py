@@ -2,6 +2,7 @@
 
 import asyncio
 import resource
+import signal
 import sys
 
 import uvloop
@@ -17,6 +18,8 @@ from loadtest.service_process import ServiceFailed
 def main() -> int:
     wishes = wishes_of()
     _allow_many_connections()
+    # Whoever ends us, the service that we started ends too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Lines in a log are not cut to the width of a terminal that is not there.
     console = Console(width=None if sys.stdout.isatty() else 120)
     try:

@@ -251,7 +251,7 @@ def _parameters(told: Told) -> str:
         ("credit of each", f"{to_text(wishes.credit, 'USD')} USD"),
         ("skew (Zipf)", f"{load.skew:g}"),
         ("charges with a key", f"{load.keys_share:.0%}"),
-        ("mix", load.mix),
+        ("mix", str(load.mix).replace(",", ", ")),
         ("seed", str(load.seed)),
         ("timeout", f"{wishes.timeout_s:g} s"),
     ]

@@ -114,11 +114,14 @@ async def test_what_finds_no_room_is_counted_as_not_sent(driving):
 
     async with driving(hold, rate=200, in_flight_max=10) as (driver, history):
         running = asyncio.create_task(driver.run())
-        while len(driver.measurements.not_sent_ns) < 89:
-            await asyncio.sleep(0.01)
-        assert driver.in_flight == 10
-        release.set()
-        await running
+        try:
+            async with asyncio.timeout(20):
+                while len(driver.measurements.not_sent_ns) < 89:
+                    await asyncio.sleep(0.01)
+            assert driver.in_flight == 10
+        finally:
+            release.set()
+            await running
     assert (driver.measurements.sent, len(driver.measurements.not_sent_ns)) == (10, 89)
     assert len(history.events) == 10
 
@@ -149,8 +152,10 @@ async def test_what_is_not_answered_in_time_has_no_answer(driving):
         return await sell(request)
 
     async with driving(sleep, rate=20, timeout_s=0.2) as (driver, history):
-        await asyncio.wait_for(driver.run(), 20)
-        never.set()
+        try:
+            await asyncio.wait_for(driver.run(), 10)
+        finally:
+            never.set()
     assert driver.measurements.counts == {Outcome.UNKNOWN: 9}
     assert {event.status for event in history.events} == {None}
 
