@@ -260,6 +260,7 @@ def test_every_wire_type_can_be_said(module) -> None:
     types = [of for of in vars(module).values() if isinstance(of, type) and issubclass(of, Struct)]
     _, definitions = swagger_schemas.definitions_of(types)
     assert len(definitions) >= len(types)
+    assert "\\\\Z" not in json.dumps(definitions)  # to readers of JSON Schema, the letter Z
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,11 @@ async def test_what_is_malformed_refuses_the_whole_and_names_each_item(shop: Sho
         ({"mode": "atomic", "charges": items("1.00", idempotency_key="")}, "charges.0.idempotency_key"),
         ({"mode": "atomic", "charges": items("1.00", idempotency_key="ü")}, "charges.0.idempotency_key"),
         ({"mode": "atomic", "charges": items("1.00", idempotency_key="x" * 256)}, "charges.0.idempotency_key"),
+        ({"mode": "atomic", "charges": items("1.00", idempotency_key="x\n")}, "charges.0.idempotency_key"),
+        (
+            {"mode": "independent", "charges": items("1.00", idempotency_key="x" * 255 + "\n")},
+            "charges.0.idempotency_key",
+        ),
     ],
 )
 async def test_the_shape_of_a_batch_is_held_to(shop: Shop, body: Any, field: str) -> None:
