@@ -7,13 +7,11 @@ from typing import Final
 from aiohttp import web
 from multidict import istr
 
-from service.problems import invalid
+from service.problems import KEY_FIELD, invalid
 
 IDEMPOTENCY_KEY: Final = istr("Idempotency-Key")
 IDEMPOTENT_REPLAYED: Final = istr("Idempotent-Replayed")
 REQUEST_ID: Final = istr("X-Request-Id")
-
-_KEY_FIELD: Final = "Idempotency-Key"
 
 _is_key: Final = re.compile(r"[\x20-\x7e]{1,255}").fullmatch
 _is_request_id: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}").fullmatch
@@ -25,9 +23,9 @@ def idempotency_key(request: web.Request) -> str | None:
     if given is None:
         return None
     if len(given) != 1:
-        raise invalid(_KEY_FIELD, "Given more than once.")
+        raise invalid(KEY_FIELD, "Given more than once.")
     if _is_key(given[0]) is None:
-        raise invalid(_KEY_FIELD, "Expected 1 to 255 printable ASCII characters.")
+        raise invalid(KEY_FIELD, "Expected 1 to 255 printable ASCII characters.")
     return given[0]
 
 

@@ -66,6 +66,9 @@ class Kind(Struct, frozen=True):
     retry_after_s: int | None = None
 
 
+KEY_FIELD: Final = "Idempotency-Key"
+"""What the errors of a 422 call a request's idempotency key."""
+
 PROBLEMS: Final[Mapping[ProblemCode, Kind]] = {
     ProblemCode.MALFORMED_REQUEST: Kind(400, "Malformed request", "The body is not JSON in UTF-8."),
     ProblemCode.UNAUTHENTICATED: Kind(
@@ -155,9 +158,9 @@ class ProblemDocument(Struct, frozen=True, omit_defaults=True, rename={"type_": 
     ]
     code: Annotated[ProblemCode, Meta(description="The word that programs decide by.")]
     request_id: Annotated[str, Meta(description="The answer's `X-Request-Id`.", examples=["0195f3a2c4b07d31"])]
-    errors: Annotated[
-        tuple[FieldError, ...] | UnsetType, Meta(description="With `validation_failed`: the fields at fault.")
-    ] = UNSET
+    errors: Annotated[tuple[FieldError, ...] | UnsetType, Meta(description="With status 422: the fields at fault.")] = (
+        UNSET
+    )
     available: Annotated[
         str | UnsetType,
         Meta(description="With `insufficient_credit`: the available credit.", examples=["12.50"]),
@@ -243,13 +246,15 @@ def not_found() -> Problem:
     return Problem(ProblemCode.NOT_FOUND)
 
 
-def of_refusal(refusal: Refusal, currency: str, charge_id: str | None = None) -> Problem:
-    """What the account refused. `charge_id` is that of a charge that was declined, and so is kept."""
+def of_refusal(refusal: Refusal, currency: str, charge_id: str | None = None, *, key_field: str = KEY_FIELD) -> Problem:
+    """What the account refused. `charge_id` is that of a charge that was declined, and so is kept; `key_field` is
+    where the request had its idempotency key, of which an account only knows that it had one."""
     code = ProblemCode(refusal.code.value)
+    field = key_field if code is ProblemCode.IDEMPOTENCY_KEY_REUSED else refusal.field
     return Problem(
         code,
         refusal.detail,
-        errors=(FieldError(refusal.field, refusal.detail),) if refusal.field is not None else (),
+        errors=(FieldError(field, refusal.detail),) if field is not None else (),
         available=money.format_minor(refusal.available, currency) if refusal.available is not None else None,
         charge_id=charge_id,
     )

@@ -27,7 +27,7 @@ from service.handlers.scope import Scope
 from service.headers import IDEMPOTENCY_KEY
 from service.identity.credentials import Principal
 from service.meaning import canonical_metadata, request_hash
-from service.problems import FieldError, Problem, ProblemCode, invalid
+from service.problems import KEY_FIELD, FieldError, Problem, ProblemCode, invalid
 from service.wire import answers as wire
 from service.wire import requests
 
@@ -49,7 +49,7 @@ class BatchHandlers:
         seller_id = principal.seller_id
         assert seller_id is not None
         if IDEMPOTENCY_KEY in request.headers:
-            raise invalid("Idempotency-Key", "A batch has no key of its own; its charges have.")
+            raise invalid(KEY_FIELD, "A batch has no key of its own; its charges have.")
         body = await self._body.read(request)
         currency = await self._scope.currency_of(seller_id)
         charges = await self._charges(body, principal, currency)
@@ -57,7 +57,7 @@ class BatchHandlers:
         if body.mode == "atomic":
             outcome = await self._directory.ask(seller_id, ChargeMany(caller, tuple(charges), True))
             if isinstance(outcome, Refusal):
-                raise refused(outcome, currency)
+                raise refused(outcome, currency, key_field="charges")
             results = _results_of(outcome)
         else:
             results = await self._sell_in_parts(seller_id, caller, charges)

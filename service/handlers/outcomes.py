@@ -7,7 +7,7 @@ from journal.entry import EntryType
 from journal.money import format_minor
 from service.headers import IDEMPOTENT_REPLAYED
 from service.identity.refusals import IdentityRefusal
-from service.problems import FieldError, Problem, ProblemCode, not_found, of_refusal
+from service.problems import KEY_FIELD, FieldError, Problem, ProblemCode, not_found, of_refusal
 
 T = TypeVar("T")
 
@@ -42,11 +42,11 @@ def allowed(result: T | IdentityRefusal) -> T:
     )
 
 
-def refused(refusal: Refusal, currency: str) -> Problem:
-    """The problem that a refusal is."""
+def refused(refusal: Refusal, currency: str, *, key_field: str = KEY_FIELD) -> Problem:
+    """The problem that a refusal is. `key_field` is where the request had its idempotency keys."""
     if refusal.code is RefusalCode.NOT_FOUND:
         return not_found()  # With the one body for all that is not there.
-    return of_refusal(refusal, currency)
+    return of_refusal(refusal, currency, key_field=key_field)
 
 
 def _declined(declined: Done) -> Problem:

@@ -99,6 +99,12 @@ def test_a_refused_field_is_named() -> None:
     assert document["errors"] == [{"field": "amount", "message": "above"}]
 
 
+def test_a_key_used_before_is_named_where_it_stood() -> None:
+    reused = Refusal(RefusalCode.IDEMPOTENCY_KEY_REUSED, "used")
+    assert problems.of_refusal(reused, "USD").errors == (FieldError("Idempotency-Key", "used"),)
+    assert problems.of_refusal(reused, "USD", key_field="charges").errors == (FieldError("charges", "used"),)
+
+
 @pytest.mark.parametrize(
     ("fault", "code"),
     [

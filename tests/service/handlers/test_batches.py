@@ -49,6 +49,7 @@ async def test_an_atomic_batch_sells_all_or_nothing_and_remembers_either(shop: S
     assert await batch(seller, "atomic", lost) == second
     some = await seller.post("/v1/charges/batch", {"mode": "atomic", "charges": [*sold, *items("1.00")]})
     assert (some.status, some.code) == (422, "idempotency_key_reused")
+    assert [error["field"] for error in some.json["errors"]] == ["charges"]
     assert await seller.balance() == ("4.00", "0.00")
 
 

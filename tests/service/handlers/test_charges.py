@@ -120,6 +120,7 @@ async def test_one_key_is_one_charge_however_it_is_written(shop: Shop) -> None:
         await seller.post(f"/v1/charges/{first.json['id']}/void", key="k"),
     ):
         assert (other.status, other.code) == (422, "idempotency_key_reused")
+        assert [error["field"] for error in other.json["errors"]] == ["Idempotency-Key"]
     assert await seller.balance() == ("8.00", "0.00")
 
 
