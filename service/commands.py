@@ -26,7 +26,7 @@ from service.database import bring_up_to_date, home_for_command, pool_of
 from service.identity.database import Database
 from service.identity.passwords import Passwords, password_fault
 from service.identity.refusals import IdentityRefusal
-from service.identity.users import Users
+from service.identity.users import Users, is_username
 from service.settings import Settings
 
 POOL_MAX = 2
@@ -44,6 +44,7 @@ async def migrate(chosen: Settings, _: argparse.Namespace) -> int:
 
 
 async def create_admin(chosen: Settings, options: argparse.Namespace) -> int:
+    _require_username(options.name)
     password = await asyncio.to_thread(_new_password, f"password for {options.name}: ")
     async with _users(chosen) as users:
         made = await users.create_admin(options.name, password)
@@ -54,6 +55,7 @@ async def create_admin(chosen: Settings, options: argparse.Namespace) -> int:
 
 
 async def reset_password(chosen: Settings, options: argparse.Namespace) -> int:
+    _require_username(options.name)
     password = await asyncio.to_thread(_new_password, f"new password for {options.name}: ")
     async with _users(chosen) as users:
         user = await users.find_by_name(options.name)
@@ -68,7 +70,8 @@ async def reset_password(chosen: Settings, options: argparse.Namespace) -> int:
 
 async def verify(chosen: Settings, options: argparse.Namespace) -> int:
     """1 when the journal is not what it should be."""
-    if options.seller is not None and not is_id(options.seller):
+    seller_id = None if options.seller is None else options.seller.lower()
+    if seller_id is not None and not is_id(seller_id):
         raise CannotDo(f"--seller: expected a seller's id, got {options.seller[:80]!r}")
     expected = None
     if options.heads is not None:
@@ -81,13 +84,15 @@ async def verify(chosen: Settings, options: argparse.Namespace) -> int:
         await check_version(home.app_url)
         result = await verify_journal(
             home.app_url,
-            seller_id=options.seller,
+            seller_id=seller_id,
             heads=expected,
             # For the service's own runs: the other processors are the service's.
             workers=1 if options.json_progress else None,
             on_progress=lambda progress: report(progress, False),
         )
         past = [] if options.json_progress else await restores(home.app_url)
+    if seller_id is not None and result.sellers_total == 0 and result.first_bad is None:
+        raise CannotDo(f"--seller: the journal has no seller {seller_id}")
     report(result, True)
     for restore in past:
         print(as_line(restore))
@@ -131,6 +136,11 @@ async def heads(chosen: Settings, _: argparse.Namespace) -> int:
         async for head in Reader(pool).heads():
             print(head_lines.line_of(head).decode())
     return 0
+
+
+def _require_username(name: str) -> None:
+    if not is_username(name):
+        raise CannotDo(f"expected a username, 1 to 100 of ASCII letters, digits and @ . + - _, got {name[:80]!r}")
 
 
 def _new_password(prompt: str) -> str:

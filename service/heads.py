@@ -1,10 +1,12 @@
 """The lines that `charge-shop heads` writes and `charge-shop verify --heads` reads: where each seller's chain ended."""
 
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
+from journal.ids import SEQ_MAX, is_id
 from journal.reader import Head
 
 
@@ -14,8 +16,8 @@ class HeadsUnreadable(Exception):
 
 class HeadLine(Struct, frozen=True, forbid_unknown_fields=True):
     seller_id: str
-    seq: int
-    hash: str
+    seq: Annotated[int, Meta(ge=1, le=SEQ_MAX)]
+    hash: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 
 def line_of(head: Head) -> bytes:
@@ -36,4 +38,6 @@ def read(path: Path) -> list[Head]:
 
 def _head_of(line: bytes) -> Head:
     head = msgspec.json.decode(line, type=HeadLine)
+    if not is_id(head.seller_id):
+        raise ValueError(f"expected a seller's id, got {head.seller_id[:80]!r}")
     return Head(head.seller_id, head.seq, bytes.fromhex(head.hash))

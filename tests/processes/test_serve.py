@@ -1,6 +1,7 @@
 """The service as its operator meets it: processes, signals, files, and one clear line for everything in the way."""
 
 import asyncio
+import json
 import re
 import signal
 import socket
@@ -229,6 +230,37 @@ async def test_what_is_in_the_way_of_a_start_is_told_in_one_line(tmp_path: Path,
         ended = await charge_shop("serve", *wrong)
         assert ended.status == 2
         assert wrong[0] in one_line(ended.err)
+
+
+async def test_wrong_names_and_heads_are_told_in_one_line(tmp_path: Path, database: Database) -> None:
+    url = {"CHARGE_SHOP_DATABASE_URL": database.owner_url}
+    assert (await charge_shop("create-admin", "boss", stdin=ADMIN_PASSWORD, extra=url)).status == 0
+    for command in ("create-admin", "reset-password"):
+        for name in ("two words", "", "line\n", "x" * 101):
+            refused = await charge_shop(command, name, stdin=ADMIN_PASSWORD, extra=url)
+            assert refused.status == 2
+            assert "username" in one_line(refused.err)
+
+    heads = tmp_path / "heads"
+    nobody = "0195f3a2-c4b0-7000-8000-002a5d3e9c41"
+    good = {"seller_id": nobody, "seq": 1, "hash": "9f2c" * 16}
+    for bad in ({"seller_id": "somebody"}, {"seq": 10**30}, {"seq": 0}, {"hash": "9f2c"}, {"hash": "x" * 64}):
+        heads.write_text(json.dumps(good | bad))
+        refused = await charge_shop("verify", "--heads", str(heads), extra=url)
+        assert refused.status == 2
+        assert "--heads" in one_line(refused.err)
+    heads.write_text(json.dumps(good))
+    gone = await charge_shop("verify", "--seller", nobody.upper(), "--heads", str(heads), extra=url)
+    assert gone.status == 1
+    assert f"first bad entry: seller={nobody} seq=1 " in gone.out
+
+
+async def test_a_seller_that_the_journal_does_not_know_is_not_called_whole(database: Database) -> None:
+    nobody = "0195f3a2-c4b0-7000-8000-002a5d3e9c41"
+    refused = await charge_shop("verify", "--seller", nobody, extra={"CHARGE_SHOP_DATABASE_URL": database.owner_url})
+    assert refused.status == 2
+    assert refused.out == ""
+    assert nobody in one_line(refused.err)
 
 
 async def test_what_a_superuser_changed_is_found_with_seller_and_seq(
