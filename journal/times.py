@@ -20,14 +20,15 @@ def format_time(at_us: int) -> str:
 
 
 def parse_time(text: str) -> int | None:
-    """Microseconds for an RFC 3339 time, or a date, which means its midnight in UTC; None for anything else."""
+    """Microseconds for an RFC 3339 time, or a date, which means its midnight in UTC; None for anything else, a time
+    whose year in UTC has not four digits included: it could not be written."""
     if len(text) > 35 or _RFC3339.fullmatch(text) is None:
         return None
     try:
         if len(text) == 10:
             at = datetime.fromisoformat(text).replace(tzinfo=UTC)
         else:
-            at = datetime.fromisoformat(text.upper().replace(" ", "T"))
+            at = datetime.fromisoformat(text.upper().replace(" ", "T")).astimezone(UTC)
         return (at - _EPOCH) // _MICROSECOND
     except (ValueError, OverflowError):
         return None

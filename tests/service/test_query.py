@@ -76,6 +76,8 @@ def test_limits_within_are_kept(limit: int) -> None:
         ("from=2026-01-01T00:00:00+01:00", ["from"]),
         ("from=2026-01-01T25:00:00Z", ["from"]),
         ("from=2026-01-01T00:00:00.1234567Z", ["from"]),
+        ("from=0001-01-01T00:00:00%2B00:01", ["from"]),
+        ("to=9999-12-31T23:59:59-00:01", ["to"]),
         ("from=1767225600", ["from"]),
         ("from=null", ["from"]),
         ("from_us=5", ["from_us"]),
