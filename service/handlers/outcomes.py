@@ -6,7 +6,7 @@ from actors.commands import AccountView, Done, Outcome, Refusal, RefusalCode
 from journal.entry import EntryType
 from journal.money import format_minor
 from service.headers import IDEMPOTENT_REPLAYED
-from service.identity.refusals import IdentityRefusal
+from service.identity.refusals import IdentityCode, IdentityRefusal
 from service.problems import KEY_FIELD, FieldError, Problem, ProblemCode, not_found, of_refusal
 
 T = TypeVar("T")
@@ -34,6 +34,8 @@ def allowed(result: T | IdentityRefusal) -> T:
     """What identity did. Raises what it refused."""
     if not isinstance(result, IdentityRefusal):
         return result
+    if result.code is IdentityCode.NOT_FOUND:
+        raise not_found()  # As `refused`.
     raise Problem(
         ProblemCode(result.code.value),
         result.detail,

@@ -122,6 +122,7 @@ class SellerHandlers:
 
     async def reset_password(self, request: web.Request, principal: Principal) -> web.Response:
         seller_id = path_id(request)
+        await self._scope.currency_of(seller_id)  # A password is not hashed for nobody: that takes its time.
         body = await self._set_password.read(request)
         allowed(await self._users.reset_password(seller_id, body.new_password, role="seller"))
         return responses.no_content()

@@ -121,6 +121,29 @@ async def test_every_route_lets_in_whom_it_should_and_nobody_else(shop: Shop) ->
             known = await callers(shop)  # Signing out has ended a credential.
 
 
+BODIES = {
+    "/v1/admins/{id}": {"status": "active"},
+    "/v1/sellers/{id}/password": {"new_password": PASSWORD},
+    "/v1/sellers/{id}/adjustments": {"amount": "1", "direction": "credit", "reason": "gift"},
+    "/v1/charges/{id}/refund": {"reason": "wrong number"},
+}
+
+
+async def test_a_malformed_id_is_answered_like_one_that_is_nobodys(shop: Shop) -> None:
+    seller = await shop.seller()
+    answers: set[tuple[int, bytes]] = set()
+    for who, method, path in ROWS:
+        if "{id}" not in path:
+            continue
+        caller = seller if who.startswith("seller") else shop.admin
+        body = BODIES.get(path, {"name": "New"} if method == "PATCH" else None)
+        for text in (NOBODYS, "nonsense"):
+            answer = await caller.ask(method, path.replace("{id}", text), body, headers={"X-Request-Id": "r"})
+            answers.add((answer.status, answer.body))
+    ((status, _),) = answers
+    assert status == 404
+
+
 async def test_other_methods_are_told_which_there_are(shop: Shop) -> None:
     methods = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND")
     for path, method in product(PATHS, methods):
