@@ -5,6 +5,7 @@ path is a 404, like an id that is nobody's.
 """
 
 import re
+from collections import Counter
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -64,8 +65,8 @@ def path_id(request: web.Request, name: str = "id") -> str:
 
 
 def _repeated(parameters: list[tuple[str, str]]) -> list[FieldError]:
-    names = [name for name, _ in parameters]
-    return [FieldError(name[:100], "Given more than once.") for name in sorted(set(names)) if names.count(name) > 1]
+    times = Counter(name for name, _ in parameters)
+    return [FieldError(name[:100], "Given more than once.") for name in sorted(times) if times[name] > 1]
 
 
 def _number_or_text(name: str, text: str) -> int | str:
