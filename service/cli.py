@@ -36,6 +36,8 @@ class Command(Struct, frozen=True):
     settings: Sequence[str] | None
     """Names of the settings that it takes; None for all."""
     arguments: Callable[[argparse.ArgumentParser], None] = lambda parser: None
+    ask: Callable[[argparse.Namespace], None] = lambda options: None
+    """For what people have to type, before there is an event loop."""
 
 
 async def _serve(chosen: Settings, _: argparse.Namespace) -> int:
@@ -58,9 +60,15 @@ def _verify(parser: argparse.ArgumentParser) -> None:
 
 COMMANDS: Final[dict[str, Command]] = {
     "serve": Command(_serve, "migrate, and serve until SIGTERM or Ctrl-C", None),
-    "create-admin": Command(commands.create_admin, "make another admin", settings.DATABASE, _name),
+    "create-admin": Command(
+        commands.create_admin, "make another admin", settings.DATABASE, _name, commands.ask_password
+    ),
     "reset-password": Command(
-        commands.reset_password, "set a user's password; its tokens end", settings.DATABASE, _name
+        commands.reset_password,
+        "set a user's password; its tokens end",
+        settings.DATABASE,
+        _name,
+        commands.ask_password,
     ),
     "migrate": Command(commands.migrate, "bring the database to this release's schema", settings.MIGRATION),
     "verify": Command(commands.verify, "check every entry of the journal", settings.DATABASE, _verify),
@@ -90,6 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         chosen = settings.read(options, os.environ, command.settings)
         logs.configure(chosen.log_level, chosen.log_format)
+        command.ask(options)
         return uvloop.run(_run(command.run, chosen, options))
     except (WrongSetting, PortInUse, EmbeddedPostgresError, SchemaFault, JournalFault, commands.CannotDo) as fault:
         print(f"charge-shop {options.command}: {str(fault) or type(fault).__doc__}", file=sys.stderr)

@@ -44,10 +44,8 @@ async def migrate(chosen: Settings, _: argparse.Namespace) -> int:
 
 
 async def create_admin(chosen: Settings, options: argparse.Namespace) -> int:
-    _require_username(options.name)
-    password = await asyncio.to_thread(_new_password, f"password for {options.name}: ")
     async with _users(chosen) as users:
-        made = await users.create_admin(options.name, password)
+        made = await users.create_admin(options.name, options.password)
         if isinstance(made, IdentityRefusal):
             raise CannotDo(made.detail)
     print(f"created the admin {made.username} ({made.id})")
@@ -55,13 +53,11 @@ async def create_admin(chosen: Settings, options: argparse.Namespace) -> int:
 
 
 async def reset_password(chosen: Settings, options: argparse.Namespace) -> int:
-    _require_username(options.name)
-    password = await asyncio.to_thread(_new_password, f"new password for {options.name}: ")
     async with _users(chosen) as users:
         user = await users.find_by_name(options.name)
         if user is None:
             raise CannotDo(f"there is no user {options.name}")
-        refusal = await users.reset_password(user.id, password)
+        refusal = await users.reset_password(user.id, options.password)
         if refusal is not None:
             raise CannotDo(refusal.detail)
     print(f"set the password of {user.username}; its tokens have ended")
@@ -138,22 +134,33 @@ async def heads(chosen: Settings, _: argparse.Namespace) -> int:
     return 0
 
 
-def _require_username(name: str) -> None:
+def ask_password(options: argparse.Namespace) -> None:
+    """For a new password, before anything else runs: who waits for a terminal in a thread is not ended by Ctrl-C."""
+    name = options.name
     if not is_username(name):
         raise CannotDo(f"expected a username, 1 to 100 of ASCII letters, digits and @ . + - _, got {name[:80]!r}")
+    try:
+        password = _new_password(f"new password for {name}: ")
+        fault = password_fault(password)
+        password.encode()
+    except EOFError:
+        fault = "no password was given"
+    except UnicodeError:
+        fault = "the password is not text in the encoding of this terminal"
+    if fault is not None:
+        raise CannotDo(fault)
+    options.password = password
 
 
 def _new_password(prompt: str) -> str:
     """Asked for on a terminal, twice; else the first line of standard input."""
-    if sys.stdin.isatty():
-        password = getpass.getpass(prompt)
-        if getpass.getpass("again: ") != password:
-            raise CannotDo("the two passwords differ")
-    else:
-        password = sys.stdin.readline().rstrip("\r\n")
-    fault = password_fault(password)
-    if fault is not None:
-        raise CannotDo(fault)
+    if sys.stdin is None:
+        raise EOFError
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    password = getpass.getpass(prompt)
+    if getpass.getpass("again: ") != password:
+        raise CannotDo("the two passwords differ")
     return password
 
 
