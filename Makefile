@@ -20,7 +20,7 @@ ARGS ?=
 SEEDS ?= 2000
 START ?= 0
 
-.PHONY: help run test format load scenario simulate mutants torture screenshots lock clean
+.PHONY: help run test format load scenario bench simulate mutants torture screenshots lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ load: $(VENV)/.dev ## put load on a service, check every answer, write a report:
 
 scenario: $(VENV)/.dev ## play the sale of 21,000 charges over HTTP and check every answer against the journal
 	@exec $(BIN)/python -m loadtest.scenario $(ARGS)
+
+bench: $(VENV)/.dev ## measure the service against a bare handler, row locks and COPY (ten minutes): make bench ARGS=--quick
+	@exec $(BIN)/python -m loadtest.bench $(ARGS)
 
 simulate: $(VENV)/.dev ## run the core in simulated time with faults, and check every answer: make simulate SEEDS=100000 START=0
 	@exec nice $(BIN)/python -m tests.simulation --seeds $(SEEDS) --start $(START)

@@ -26,12 +26,12 @@ class ServiceFailed(Exception):
 class ServiceProcess:
     def __init__(self, folder: Path, admin_password: str) -> None:
         """`folder`: where its data and its log go."""
-        self._data_dir = folder / "data"
+        self.data_dir = folder / "data"
         self._log = folder / "service.log"
         self._environment = {
             name: value for name, value in os.environ.items() if not name.startswith("CHARGE_SHOP_")
         } | {"CHARGE_SHOP_ADMIN_PASSWORD": admin_password}
-        self._port = _free_port()
+        self._port = free_port()
         self._process: asyncio.subprocess.Process | None = None
         self.kills = 0
         self.recovery_s: list[float] = []
@@ -40,6 +40,11 @@ class ServiceProcess:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
 
     async def start(self) -> None:
         """Returns when it is ready. Raises ServiceFailed."""
@@ -94,7 +99,7 @@ class ServiceProcess:
         return "\n".join(text.splitlines()[-lines:])
 
     def _command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "service", *arguments, "--data-dir", str(self._data_dir)]
+        return [sys.executable, "-m", "service", *arguments, "--data-dir", str(self.data_dir)]
 
     async def _ready(self, process: asyncio.subprocess.Process) -> None:
         deadline = time.monotonic() + READY_TIMEOUT_S
@@ -113,7 +118,7 @@ class ServiceProcess:
 
     def _stop_orphaned_database(self) -> None:
         """A service that was killed and did not start again leaves its PostgreSQL behind, which is ours to end."""
-        for file in self._data_dir.rglob("postmaster.pid"):
+        for file in self.data_dir.rglob("postmaster.pid"):
             pid = int(file.read_text().split("\n", 1)[0])
             try:
                 os.kill(pid, signal.SIGINT)
@@ -124,7 +129,7 @@ class ServiceProcess:
                 time.sleep(0.05)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
