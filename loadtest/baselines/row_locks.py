@@ -61,14 +61,17 @@ async def sell(request: web.Request) -> web.Response:
         return web.Response(status=401)
     sale = msgspec.json.decode(await request.read(), type=Sale)
     amount = int(sale.amount.replace(".", ""))
-    async with request.app[POOL].acquire() as connection, connection.transaction():
-        available = await connection.fetchval(LOCK, seller_id)
-        if available < amount:
-            return web.Response(status=402)
-        available -= amount
-        await connection.execute(TAKE, seller_id, available)
-        key = request.headers.get("Idempotency-Key")
-        row = await connection.fetchrow(RECORD, seller_id, sale.phone_number, amount, available, key)
+    key = request.headers.get("Idempotency-Key")
+    try:
+        async with request.app[POOL].acquire() as connection, connection.transaction():
+            available = await connection.fetchval(LOCK, seller_id)
+            if available < amount:
+                return web.Response(status=402)
+            available -= amount
+            await connection.execute(TAKE, seller_id, available)
+            row = await connection.fetchrow(RECORD, seller_id, sale.phone_number, amount, available, key)
+    except asyncpg.UniqueViolationError:
+        return web.Response(status=409)
     return web.Response(status=201, body=_encoded(row, sale, available), content_type="application/json")
 
 
@@ -100,7 +103,7 @@ def main() -> None:
     parser.add_argument("--sellers", type=int, default=1000)
     options = parser.parse_args()
     url = os.environ.get(DATABASE_URL)
-    if url is None:
+    if not url:
         parser.error(f"{DATABASE_URL} must hold the URL of an empty database")
     app = web.Application()
     app.router.add_post("/v1/charges", sell)

@@ -60,23 +60,26 @@ def percentile(ascending: Sequence[float], share: float) -> float:
     return ascending[max(rank, 1) - 1]
 
 
-async def play(url: str, due: Sequence[float], requests: Iterator[bytes]) -> Observed:
-    """Sends the next of `requests`, whole HTTP requests as bytes, at each moment of `due`."""
+async def play(
+    url: str, due: Sequence[float], requests: Iterator[bytes], *, connections: int = CONNECTIONS
+) -> Observed:
+    """Sends the next of `requests`, whole HTTP requests as bytes, at each moment of `due`. One that finds no free
+    connection waits for it, and its latency goes on. Ends early when every connection was closed."""
     host, _, port = urlsplit(url).netloc.partition(":")
     load = _Load(requests)
     loop = asyncio.get_running_loop()
-    connections = []
+    made = []
     gc.collect()
     gc.disable()  # a pause of ours would count as the service's
     try:
-        for _ in range(CONNECTIONS):
+        for _ in range(connections):
             _, connection = await loop.create_connection(lambda: _Connection(load.free, load.lost), host, int(port))
-            connections.append(connection)
-        load.idle.extend(connections)
+            made.append(connection)
+        load.add(made)
         return await load.run(due)
     finally:
         gc.enable()
-        for connection in connections:
+        for connection in made:
             connection.close()
 
 
@@ -84,7 +87,8 @@ class _Load:
     """Hands what is due to idle connections, oldest first."""
 
     def __init__(self, requests: Iterator[bytes]) -> None:
-        self.idle: deque[_Connection] = deque()
+        self._idle: deque[_Connection] = deque()
+        self._connected = 0
         self._requests = requests
         self._waiting: deque[float] = deque()
         self._latencies_ms: list[float] = []
@@ -92,6 +96,10 @@ class _Load:
         self._open = 0
         """Requests that are neither answered nor failed."""
         self._progress = asyncio.Event()
+
+    def add(self, connections: Sequence["_Connection"]) -> None:
+        self._idle.extend(connections)
+        self._connected += len(connections)
 
     async def run(self, due: Sequence[float]) -> Observed:
         self._open = len(due)
@@ -103,7 +111,7 @@ class _Load:
             self._waiting.append(at)
             self._send()
         deadline = time.perf_counter() + ANSWER_TIMEOUT_S
-        while self._open and time.perf_counter() < deadline:
+        while self._open and self._connected and time.perf_counter() < deadline:
             self._progress.clear()
             try:
                 await asyncio.wait_for(self._progress.wait(), 1)
@@ -115,17 +123,19 @@ class _Load:
     def free(self, connection: "_Connection", due_at: float, is_good: bool) -> None:
         """The connection's request was answered."""
         self._settled(due_at, is_good)
-        self.idle.append(connection)
+        self._idle.append(connection)
         self._send()
 
     def lost(self, due_at: float | None) -> None:
         """A connection was closed, with this request on it, if any."""
+        self._connected -= 1
+        self._progress.set()
         if due_at is not None:
             self._settled(due_at, is_good=False)
 
     def _send(self) -> None:
-        while self._waiting and self.idle:
-            connection = self.idle.popleft()
+        while self._waiting and self._idle:
+            connection = self._idle.popleft()
             if not connection.is_closed:
                 connection.send(next(self._requests), self._waiting.popleft())
 

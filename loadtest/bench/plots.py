@@ -1,6 +1,7 @@
 """Pictures of what was found, as SVG: nothing but the text of one <svg> element each."""
 
 import io
+from statistics import median
 from typing import Any, Final
 
 import matplotlib
@@ -21,20 +22,20 @@ WIDTH: Final = 9.0
 
 
 def throughput(result: Result) -> str:
-    """A bar for the median of each workload, a dot for each round."""
+    """A diamond for the median of each workload, a dot for each round."""
     rows = [(each, [m.charges_per_s for m in result.measurements if m.name == each.name]) for each in WORKLOADS]
     rows = [(workload, rates) for workload, rates in rows if rates][::-1]
     figure, axes = _new(0.36 * len(rows) + 0.9)
     for place, (workload, rates) in enumerate(rows):
-        middle = sorted(rates)[len(rates) // 2]
         color = CONTENDER_COLORS[getattr(workload, "contender", "copy")]
-        axes.barh(place, middle, color=color, height=0.62)
-        axes.plot(rates, [place] * len(rates), "o", color=INK, markersize=2.5, alpha=0.6)
-        axes.annotate(f"{middle:,.0f}", (max(rates), place), (6, 0), textcoords="offset points", va="center")
+        axes.plot(rates, [place] * len(rates), "o", color=color, markersize=3, alpha=0.5)
+        axes.plot(median(rates), place, "D", color=color, markersize=7)
+        axes.annotate(f"{median(rates):,.0f}", (1, place), (8, 0),
+                      xycoords=("axes fraction", "data"), textcoords="offset points", va="center")  # fmt: skip
     axes.set_yticks(range(len(rows)), [workload.title for workload, _ in rows])
     axes.set_xscale("log")
-    axes.margins(x=0.12)
-    axes.set_xlabel("charges per second (logarithmic); dots are rounds")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.set_xlabel("charges per second (logarithmic); dots are rounds, diamonds their medians")
     return _svg(figure)
 
 
@@ -68,6 +69,7 @@ def latency(result: Result) -> str:
     axes.annotate("15 ms", (0, 15), (4, 3), xycoords=("axes fraction", "data"), textcoords="offset points", color=BAD)
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
     axes.set_xticks(offered, [f"{point.offered_per_s:,.0f}\n{point.share_of_peak:.0%}" for point in points])
     axes.set_xlabel("offered charges per second, and their share of the peak")
     axes.set_ylabel("ms (logarithmic)")
