@@ -10,6 +10,8 @@ Two ways to do so: the `harness` (`python -m loadtest`: any service, any load, a
 - `checker`: the oracle: history against journal, pure
 - `charts`: pictures for reports
 
+`bench` measures, beside the programs in `baselines`: `python -m loadtest.bench`.
+
 An oracle is worth something only if it cannot be wrong in the same way as what it judges. So nothing here
 imports the service: money, hash and rules of a charge are written a second time, from the contract.
 """
