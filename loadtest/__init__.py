@@ -10,7 +10,7 @@ Two ways to do so: the `harness` (`python -m loadtest`: any service, any load, a
 - `checker`: the oracle: history against journal, pure
 - `charts`: pictures for reports
 
-`bench` measures, beside the programs in `baselines`: `python -m loadtest.bench`.
+How fast the service is beside others says the `bench` (`python -m loadtest.bench`), with the programs in `baselines`.
 
 An oracle is worth something only if it cannot be wrong in the same way as what it judges. So nothing here
 imports the service: money, hash and rules of a charge are written a second time, from the contract.

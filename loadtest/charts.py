@@ -7,6 +7,7 @@ Ito's). Texts stay texts. The same figures give the same bytes. No window, no gl
 import io
 from collections.abc import Sequence
 from itertools import cycle
+from statistics import median
 from typing import Any, Final
 
 import matplotlib as mpl
@@ -78,6 +79,16 @@ def lines(drawn: Sequence[Line], *, x: str, y: str, is_log: bool = False) -> str
         return _drawn(figure, axes, len(drawn))
 
 
+class Dots(Struct, frozen=True):
+    """A row of `dots`: what was found several times."""
+
+    name: str
+    values: Sequence[float]
+    text: str
+    """Stands at the end of the row: what the median is."""
+    colour: str
+
+
 def stack(layers: Sequence[Line], *, x: str, y: str) -> str:
     """Layers on top of each other, the first at the bottom: parts of a whole over time. All over the same `xs`."""
     with mpl.rc_context(_STYLE):
@@ -134,6 +145,27 @@ def bars(names: Sequence[str], values: Sequence[float], *, x: str, errors: Seque
         axes.set_yticks(range(len(names)), names)
         axes.invert_yaxis()
         axes.margins(x=0.12)
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        return _drawn(figure, axes, 0)
+
+
+def dots(rows: Sequence[Dots], *, x: str, is_log: bool = False, line_at: float | None = None) -> str:
+    """Rows, the first on top: small dots, and a diamond at their median. `line_at`: what to compare them with."""
+    with mpl.rc_context({**_STYLE, "axes.grid.axis": "x"}):
+        figure, axes = _frame(x, "", height_in=0.7 + 0.3 * len(rows))
+        if is_log:
+            axes.set_xscale("log")
+            axes.xaxis.set_minor_locator(NullLocator())
+        for place, row in enumerate(rows):
+            axes.plot(row.values, [place] * len(row.values), "o", color=row.colour, markersize=3, alpha=0.5)
+            axes.plot(median(row.values), place, "D", color=row.colour, markersize=6)
+            axes.annotate(row.text, (1, place), (8, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+                          va="center")  # fmt: skip
+        if line_at is not None:
+            axes.axvline(line_at, color=GREY, linewidth=1)
+        axes.set_yticks(range(len(rows)), [row.name for row in rows])
+        axes.invert_yaxis()
+        axes.margins(x=0.05)
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         return _drawn(figure, axes, 0)
 

@@ -26,8 +26,7 @@ from loadtest.bench.database import Databases
 from loadtest.bench.rounds import LATENCY, Rounds, Wishes
 from loadtest.bench.shop import Shop
 from loadtest.bench.workloads import WORKLOADS, ContenderName
-from loadtest.client import UnexpectedAnswer, Unreachable
-from loadtest.performance import new_session
+from loadtest.client import UnexpectedAnswer, Unreachable, new_session
 from loadtest.service_process import ServiceFailed, ServiceProcess
 
 QUICK: Final = {"rounds": 1, "seconds": 2, "warm_up": 0, "sellers": 20, "copy_rows": 5_000, "latency_rounds": 1}
@@ -71,8 +70,10 @@ async def _run(options: argparse.Namespace, folder: Path, console: Console) -> i
         await databases.open()
         shop = Shop(await stack.enter_async_context(new_session()), service.url)
         await shop.sign_in(password)
-        with console.status(f"making {wishes.sellers:,} sellers: two password hashes each"):
-            tokens = await shop.make_sellers(wishes.sellers)
+        with console.status("making sellers") as shown:
+            tokens = await shop.make_sellers(
+                wishes.sellers, lambda made: shown.update(f"making sellers: {made:,} of {wishes.sellers:,}")
+            )
         contenders: dict[ContenderName, Contender] = {"service": Contender(service.url, service.pid, tokens)}
         for name, baseline in await _baselines(databases, wishes.sellers, folder):
             stack.push_async_callback(baseline.stop)

@@ -10,6 +10,7 @@ from loadtest.bench.open_loop import Latency
 from loadtest.bench.workloads import Measurement
 
 HALF: Final = 0.5
+P99_BAR_MS: Final = 15.0
 
 
 class Comparison(Struct, frozen=True):
@@ -82,13 +83,18 @@ def compare(measurements: Sequence[Measurement], latencies: Sequence[Latency]) -
     at_half = [latency.p99_ms for latency in latencies if latency.share_of_peak == HALF]
     if at_half:
         title = "p99 at half of the peak rate, open loop"
-        comparisons.append(Comparison("p99_at_half", title, median(at_half), at_half, "ms", 15))
+        comparisons.append(Comparison("p99_at_half", title, median(at_half), at_half, "ms", P99_BAR_MS))
     return comparisons
+
+
+def rates_of(measurements: Sequence[Measurement], name: str) -> list[float]:
+    """Charges per second, round by round."""
+    return [measurement.charges_per_s for measurement in measurements if measurement.name == name]
 
 
 def rate_of(measurements: Sequence[Measurement], name: str) -> float | None:
     """Median charges per second."""
-    rates = [measurement.charges_per_s for measurement in measurements if measurement.name == name]
+    rates = rates_of(measurements, name)
     return median(rates) if rates else None
 
 

@@ -6,7 +6,7 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from loadtest.bench.comparisons import Comparison, medians, rate_of
+from loadtest.bench.comparisons import Comparison, medians, rates_of
 from loadtest.bench.open_loop import Latency
 from loadtest.bench.result import Result
 from loadtest.bench.workloads import WORKLOADS, Measurement
@@ -28,12 +28,12 @@ def _rates(measurements: Sequence[Measurement]) -> Table:
     for name in ("charges/s", "lowest", "highest", "CPU us/request"):
         table.add_column(name, justify="right")
     for workload in WORKLOADS:
-        rates = [each.charges_per_s for each in measurements if each.name == workload.name]
+        rates = rates_of(measurements, workload.name)
         cpu = [each.cpu_us for each in measurements if each.name == workload.name and each.cpu_us is not None]
         if rates:
             table.add_row(
                 workload.title,
-                *(f"{rate:,.0f}" for rate in (rate_of(measurements, workload.name), min(rates), max(rates))),
+                *(f"{rate:,.0f}" for rate in (median(rates), min(rates), max(rates))),
                 f"{median(cpu):,.0f}" if cpu else "",
             )
     return table

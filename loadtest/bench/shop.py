@@ -1,14 +1,16 @@
 """What is asked of the service before and after it is measured: sellers and their credit, and whether it sufficed."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 import aiohttp
 
+from loadtest.cast import Admin, admin_of, make_seller
 from loadtest.client import Client
 from loadtest.history import History
-from loadtest.scenario import PREPARED_AT_ONCE, SELLER_PASSWORD, Admin, admin_of, sign_in
 
+MADE_AT_ONCE: Final = 8
 CREDIT: Final = "1000000000.00"
 """Of every seller: nothing is ever declined for lack of it."""
 
@@ -23,20 +25,29 @@ class Shop:
     async def sign_in(self, password: str) -> None:
         self._admin = await admin_of(self._client, "admin", password)
 
-    async def make_sellers(self, count: int) -> list[str]:
-        """With more credit than they can sell; answers their tokens. Two password hashes each: some 60 ms a seller."""
-        gate = asyncio.Semaphore(PREPARED_AT_ONCE)
+    async def make_sellers(self, count: int, on_made: Callable[[int], None]) -> list[str]:
+        """With more credit than they can sell; answers their tokens. Two password hashes each: some 60 ms a seller.
+        `on_made` is told how many there are."""
+        made = 0
+        gate = asyncio.Semaphore(MADE_AT_ONCE)
 
         async def make(number: int) -> str:
+            nonlocal made
             async with gate:
-                username = f"bench-{number}"
-                body = {"username": username, "password": SELLER_PASSWORD, "name": f"Seller {number}"}
-                made = await self._client.expect(201, "POST", "/v1/sellers", body, credential=self._admin.token)
+                seller = await make_seller(
+                    self._client,
+                    self._admin,
+                    f"bench-{number}",
+                    name=f"Seller {number}",
+                    currency="USD",
+                    has_api_key=False,
+                )
                 credit = {"amount": CREDIT, "direction": "credit", "reason": "for the bench"}
-                path = f"/v1/sellers/{made['id']}/adjustments"
+                path = f"/v1/sellers/{seller.id}/adjustments"
                 await self._client.expect(201, "POST", path, credit, credential=self._admin.token)
-                token: str = (await sign_in(self._client, username, SELLER_PASSWORD))["token"]
-                return token
+                made += 1
+                on_made(made)
+                return seller.credential
 
         return await asyncio.gather(*(make(number) for number in range(count)))
 
