@@ -166,7 +166,7 @@ def dots(rows: Sequence[Dots], *, x: str, is_log: bool = False, line_at: float |
         axes.set_yticks(range(len(rows)), [row.name for row in rows])
         axes.invert_yaxis()
         axes.margins(x=0.05)
-        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.xaxis.set_major_formatter(EngFormatter(sep="") if is_log else "{x:g}")
         return _drawn(figure, axes, 0)
 
 
