@@ -83,7 +83,7 @@ async def _run(options: argparse.Namespace, folder: Path, console: Console) -> i
         copying = Copying(databases, wishes.copy_rows)
         await copying.prepare()
 
-        rounds = Rounds(wishes, contenders, copying, folder, console)
+        rounds = Rounds(wishes, contenders, shop, copying, folder, console)
         await rounds.measure()
         with console.status("verifying the journal"):
             checks = [_all_answered(rounds), *await _journal_checks(shop, service)]

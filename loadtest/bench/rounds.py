@@ -15,6 +15,7 @@ from loadtest.bench.contenders import Contender
 from loadtest.bench.copying import Copying
 from loadtest.bench.open_loop import Latency, percentile
 from loadtest.bench.processor import cpu_s
+from loadtest.bench.shop import Shop
 from loadtest.bench.spread import Spread, turns
 from loadtest.bench.workloads import ContenderName, Copy, Measurement, Workload
 
@@ -43,6 +44,7 @@ class Rounds:
         self,
         wishes: Wishes,
         contenders: Mapping[ContenderName, Contender],
+        shop: Shop,
         copying: Copying,
         folder: Path,
         console: Console,
@@ -52,6 +54,7 @@ class Rounds:
         self.latencies: list[Latency] = []
         self._wishes = wishes
         self._contenders = contenders
+        self._shop = shop
         self._copying = copying
         self._folder = folder
         self._console = console
@@ -64,6 +67,7 @@ class Rounds:
         for number in range(1, wishes.rounds + 1):
             for workload in wishes.workloads:
                 with self._console.status(f"round {number} of {wishes.rounds}: {workload.title}"):
+                    await self._shop.settled()
                     if isinstance(workload, Copy):
                         rows_per_s = await self._copying.rows_per_s(workload.batch)
                         measurement = Measurement(workload.name, number, rows_per_s)
@@ -85,8 +89,9 @@ class Rounds:
         contender = self._contenders[workload.contender]
         if self._wishes.warm_up_s:
             await self._load(workload, contender, self._wishes.warm_up_s)
+            await self._shop.settled()
         before_s = cpu_s(contender.pid)
-        answered = await self._load(workload, contender, self._wishes.seconds)
+        answered = await self._load(workload, contender, workload.times * self._wishes.seconds)
         took_s = cpu_s(contender.pid) - before_s
         return Measurement(
             workload.name,
@@ -111,6 +116,7 @@ class Rounds:
         )
 
     async def _observe(self, share: float, peak: float, number: int) -> Latency:
+        await self._shop.settled()
         due = open_loop.arrivals(share * peak, self._wishes.seconds, self._random)
         service = self._contenders["service"]
         observed = await open_loop.play(service.url, due, self._charges(service))

@@ -7,10 +7,11 @@ from typing import Final
 import aiohttp
 
 from loadtest.cast import Admin, admin_of, make_seller
-from loadtest.client import Client
+from loadtest.client import Client, UnexpectedAnswer
 from loadtest.history import History
 
 MADE_AT_ONCE: Final = 8
+POLL_S: Final = 0.05
 CREDIT: Final = "1000000000.00"
 """Of every seller: nothing is ever declined for lack of it."""
 
@@ -50,6 +51,20 @@ class Shop:
                 return seller.credential
 
         return await asyncio.gather(*(make(number) for number in range(count)))
+
+    async def settled(self) -> None:
+        """When the service has done what was asked of it: clients that went away left commands behind, and a batch of
+        10,000 that nobody waits for any more must not slow down what is measured next."""
+        while await self._commands_in_flight():
+            await asyncio.sleep(POLL_S)
+
+    async def _commands_in_flight(self) -> float:
+        status, text = await self._client.call("GET", "/metrics", is_text=True)
+        for line in text.splitlines():
+            name, _, value = line.partition(" ")
+            if name.endswith("commands_in_flight"):
+                return float(value)
+        raise UnexpectedAnswer(f"GET /metrics answered {status} without the commands in flight")
 
     async def has_failed_charges(self) -> bool:
         """Whether any charge of any seller was declined."""

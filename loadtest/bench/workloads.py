@@ -24,6 +24,8 @@ class Workload(Struct, frozen=True):
     """For the script."""
     charges_per_request: float = 1
     connections: int = CONNECTIONS
+    times: int = 1
+    """How much longer than the others it is measured, where one request takes long."""
 
 
 class Copy(Struct, frozen=True):
@@ -45,7 +47,7 @@ WORKLOADS: Final[tuple[Workload | Copy, ...]] = (
     Workload("row_locks_hot", "row locks, one seller", "row_locks", "charges", "one"),
     Workload("batch_1000", "batches of 1,000", "service", "batches", "even", "1000", 1000, connections=4),
     Copy("copy_1000", "COPY, 1,000 rows a commit", 1000),
-    Workload("batch_10000", "batches of 10,000", "service", "batches", "even", "10000", 10_000, connections=2),
+    Workload("batch_10000", "batches of 10,000", "service", "batches", "even", "10000", 10_000, connections=2, times=3),
     Copy("copy_10000", "COPY, 10,000 rows a commit", 10_000),
 )
 

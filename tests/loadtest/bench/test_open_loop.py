@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from loadtest.bench.open_loop import arrivals, percentile, play
+from loadtest.bench.open_loop import ANSWER_TIMEOUT_S, arrivals, percentile, play
 
 REQUEST = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -56,6 +56,13 @@ async def test_a_request_that_waits_for_a_connection_is_late_all_the_same():
     assert observed.latencies_ms[-1] > 500 * observed.seconds
 
 
+async def test_a_request_that_the_client_itself_sends_late_is_late_all_the_same():
+    """Due ten seconds before the beginning, which is as if the client had been stopped for so long."""
+    async with answering(repeat(201)) as url:
+        observed = await play(url, [-10.0], repeat(REQUEST), connections=1)
+    assert observed.latencies_ms[0] > 10_000
+
+
 async def test_what_is_not_a_2xx_is_a_fault_and_has_no_latency():
     async with answering(iter([201, 503, 200])) as url:
         observed = await play(url, [0.0, 0.0, 0.0], repeat(REQUEST), connections=1)
@@ -72,3 +79,4 @@ async def test_without_any_connection_left_the_rest_are_faults():
     async with answering(repeat(0)) as url:
         observed = await play(url, [0.0] * 5, repeat(REQUEST), connections=2)
     assert (observed.latencies_ms, observed.faults) == ([], 5)
+    assert observed.seconds < ANSWER_TIMEOUT_S
