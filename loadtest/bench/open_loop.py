@@ -12,16 +12,19 @@ import asyncio
 import gc
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import accumulate
 from random import Random
-from typing import Final, cast
-from urllib.parse import urlsplit
+from typing import Final
 
 from msgspec import Struct
 
+from loadtest.harness.response import Answer
+from loadtest.harness.wire import Message, Wire
+
 TICK_S: Final = 0.001
-CONNECTIONS: Final = 128
+IN_FLIGHT_MAX: Final = 128
 ANSWER_TIMEOUT_S: Final = 30
 
 
@@ -61,133 +64,54 @@ def percentile(ascending: Sequence[float], share: float) -> float:
 
 
 async def play(
-    url: str, due: Sequence[float], requests: Iterator[bytes], *, connections: int = CONNECTIONS
+    url: str, due: Sequence[float], messages: Iterator[Message], *, in_flight_max: int = IN_FLIGHT_MAX
 ) -> Observed:
-    """Sends the next of `requests`, whole HTTP requests as bytes, at each moment of `due`. One that finds no free
-    connection waits for it, and its latency goes on. Ends early when every connection was closed."""
-    host, _, port = urlsplit(url).netloc.partition(":")
-    load = _Load(requests)
-    loop = asyncio.get_running_loop()
-    made = []
+    """Sends the next of `messages` at each moment of `due`; one that finds no room waits, and its latency goes on."""
+    wire = Wire(url, timeout_s=ANSWER_TIMEOUT_S)
     gc.collect()
     gc.disable()  # a pause of ours would count as the service's
     try:
-        for _ in range(connections):
-            _, connection = await loop.create_connection(lambda: _Connection(load.free, load.lost), host, int(port))
-            made.append(connection)
-        load.add(made)
-        return await load.run(due)
+        return await _Load(wire, messages, in_flight_max).run(due)
     finally:
         gc.enable()
-        for connection in made:
-            connection.close()
+        await wire.close()
 
 
 class _Load:
-    """Hands what is due to idle connections, oldest first."""
-
-    def __init__(self, requests: Iterator[bytes]) -> None:
-        self._idle: deque[_Connection] = deque()
-        self._connected = 0
-        self._requests = requests
-        self._waiting: deque[float] = deque()
+    def __init__(self, wire: Wire, messages: Iterator[Message], in_flight_max: int) -> None:
+        self._wire = wire
+        self._messages = messages
+        self._in_flight_max = in_flight_max
+        self._in_flight = 0
+        self._waiting: deque[int] = deque()
+        """When they were due (monotonic nanoseconds)."""
         self._latencies_ms: list[float] = []
         self._faults = 0
-        self._open = 0
-        """Requests that are neither answered nor failed."""
-        self._progress = asyncio.Event()
-
-    def add(self, connections: Sequence["_Connection"]) -> None:
-        self._idle.extend(connections)
-        self._connected += len(connections)
+        self._answered = asyncio.Event()
 
     async def run(self, due: Sequence[float]) -> Observed:
-        self._open = len(due)
-        begin = time.perf_counter()
+        begin_ns = time.monotonic_ns()
         for after_s in due:
-            at = begin + after_s
-            while (early_s := at - time.perf_counter()) > 0:
-                await asyncio.sleep(max(early_s, TICK_S))
-            self._waiting.append(at)
+            due_ns = begin_ns + round(1e9 * after_s)
+            while (early_ns := due_ns - time.monotonic_ns()) > 0:
+                await asyncio.sleep(max(early_ns / 1e9, TICK_S))
+            self._waiting.append(due_ns)
             self._send()
-        deadline = time.perf_counter() + ANSWER_TIMEOUT_S
-        while self._open and self._connected and time.perf_counter() < deadline:
-            self._progress.clear()
-            try:
-                await asyncio.wait_for(self._progress.wait(), 1)
-            except TimeoutError:
-                continue
-        seconds = time.perf_counter() - begin
-        return Observed(sorted(self._latencies_ms), seconds, self._faults + self._open)
-
-    def free(self, connection: "_Connection", due_at: float, is_good: bool) -> None:
-        """The connection's request was answered."""
-        self._settled(due_at, is_good)
-        self._idle.append(connection)
-        self._send()
-
-    def lost(self, due_at: float | None) -> None:
-        """A connection was closed, with this request on it, if any."""
-        self._connected -= 1
-        self._progress.set()
-        if due_at is not None:
-            self._settled(due_at, is_good=False)
+        while self._in_flight:
+            self._answered.clear()
+            await self._answered.wait()
+        return Observed(sorted(self._latencies_ms), (time.monotonic_ns() - begin_ns) / 1e9, self._faults)
 
     def _send(self) -> None:
-        while self._waiting and self._idle:
-            connection = self._idle.popleft()
-            if not connection.is_closed:
-                connection.send(next(self._requests), self._waiting.popleft())
+        while self._waiting and self._in_flight < self._in_flight_max:
+            self._in_flight += 1
+            self._wire.send(next(self._messages), partial(self._note, self._waiting.popleft()))
 
-    def _settled(self, due_at: float, is_good: bool) -> None:
-        if is_good:
-            self._latencies_ms.append(1000 * (time.perf_counter() - due_at))
+    def _note(self, due_ns: int, answer: Answer | None, answered_ns: int) -> None:
+        if answer is not None and 200 <= answer.status < 300:
+            self._latencies_ms.append((answered_ns - due_ns) / 1e6)
         else:
             self._faults += 1
-        self._open -= 1
-        self._progress.set()
-
-
-class _Connection(asyncio.Protocol):
-    """HTTP/1.1 as far as our own service speaks it: one request at a time, answers with a Content-Length."""
-
-    def __init__(
-        self, on_answer: Callable[["_Connection", float, bool], None], on_lost: Callable[[float | None], None]
-    ) -> None:
-        self._on_answer = on_answer
-        self._on_lost = on_lost
-        self._transport: asyncio.Transport | None = None
-        self._received = b""
-        self._due_at: float | None = None
-        self.is_closed = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.is_closed = True
-        self._on_lost(self._due_at)
-
-    def send(self, request: bytes, due_at: float) -> None:
-        assert self._transport is not None
-        assert self._due_at is None
-        self._due_at = due_at
-        self._transport.write(request)
-
-    def data_received(self, data: bytes) -> None:
-        self._received += data
-        head, end, body = self._received.partition(b"\r\n\r\n")
-        if not end or len(body) < _content_length(head):
-            return
-        due_at, self._due_at, self._received = self._due_at, None, b""
-        assert due_at is not None
-        self._on_answer(self, due_at, head.startswith(b"HTTP/1.1 2"))
-
-    def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
-
-
-def _content_length(head: bytes) -> int:
-    _, _, rest = head.lower().partition(b"content-length:")
-    return int(rest.partition(b"\r\n")[0])
+        self._in_flight -= 1
+        self._answered.set()
+        self._send()

@@ -18,6 +18,7 @@ from loadtest.bench.processor import cpu_s
 from loadtest.bench.shop import Shop
 from loadtest.bench.spread import Spread, turns
 from loadtest.bench.workloads import ContenderName, Copy, Measurement, Workload
+from loadtest.harness.wire import Message
 
 LATENCY: Final = "latency"
 SHARES_OF_PEAK: Final = (0.25, HALF, 0.75, 0.9)
@@ -133,20 +134,19 @@ class Rounds:
             faults=observed.faults,
         )
 
-    def _charges(self, contender: Contender) -> Iterator[bytes]:
+    def _charges(self, contender: Contender) -> Iterator[Message]:
         """The same requests that `load/charges.lua` makes."""
         prefix = self._prefix()
         turn_of = self._turns("even")
         for number in count():
-            token = contender.credentials[turn_of[number % len(turn_of)]]
-            body = (
-                f'{{"phone_number":"+98912{number * 7919 % 10**7:07d}","amount":"{number % 9 + 1}.{number % 100:02d}"}}'
+            phone_number, amount = f"+98912{number * 7919 % 10**7:07d}", f"{number % 9 + 1}.{number % 100:02d}"
+            yield Message(
+                "POST",
+                "/v1/charges",
+                contender.credentials[turn_of[number % len(turn_of)]],
+                f"{prefix}-{number}",
+                f'{{"phone_number":"{phone_number}","amount":"{amount}"}}'.encode(),
             )
-            yield (
-                f"POST /v1/charges HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"
-                f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-                f"Idempotency-Key: {prefix}-{number}\r\n\r\n{body}"
-            ).encode()
 
     def _prefix(self) -> str:
         """Of the idempotency keys of one run of load; no two runs share it."""
