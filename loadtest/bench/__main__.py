@@ -23,12 +23,22 @@ from loadtest.bench.comparisons import compare
 from loadtest.bench.contenders import Baseline, BaselineFailed, Contender
 from loadtest.bench.copying import Copying
 from loadtest.bench.database import Databases
+from loadtest.bench.open_loop import NothingAnswered
 from loadtest.bench.rounds import LATENCY, Rounds, Wishes
 from loadtest.bench.shop import Shop
 from loadtest.bench.workloads import WORKLOADS, ContenderName
 from loadtest.client import UnexpectedAnswer, Unreachable, new_session
 from loadtest.service_process import ServiceFailed, ServiceProcess
 
+_UNABLE: Final = (
+    wrk.WrkMissing,
+    wrk.WrkFailed,
+    NothingAnswered,
+    BaselineFailed,
+    ServiceFailed,
+    Unreachable,
+    UnexpectedAnswer,
+)
 QUICK: Final = {"rounds": 1, "seconds": 2, "warm_up": 0, "sellers": 20, "copy_rows": 5_000, "latency_rounds": 1}
 """Shows that everything works; its figures mean little."""
 
@@ -38,12 +48,16 @@ def main() -> int:
     # Whoever ends us, the processes that we started end too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
-    options.out.mkdir(parents=True, exist_ok=True)
-    # On the disk of the caller's choice: the usual folder for temporary files is often memory, where fsync is free.
-    folder = Path(tempfile.mkdtemp(prefix="run-", dir=options.out))
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+        # On the disk of the caller's choice: the usual folder for temporary files is often memory, where fsync is free.
+        folder = Path(tempfile.mkdtemp(prefix="run-", dir=options.out))
+    except OSError as error:
+        console.print(f"{options.out} cannot hold the results: {error.strerror}", style="red", markup=False)
+        return 2
     try:
         status = uvloop.run(_run(options, folder, console))
-    except (wrk.WrkMissing, wrk.WrkFailed, BaselineFailed, ServiceFailed, Unreachable, UnexpectedAnswer) as error:
+    except _UNABLE as error:
         console.print(f"{error}", style="red", markup=False)
         status = 2
     except KeyboardInterrupt:
@@ -159,12 +173,12 @@ def _options() -> argparse.Namespace:
         "--out", type=Path, default=Path("bench"), metavar="DIR", help="for results, and data meanwhile"
     )
     parser.add_argument("--quick", action="store_true", help="everything once and short: shows that it works")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=4, help="of each workload in each round")
-    parser.add_argument("--warm-up", type=int, default=1, metavar="SECONDS", help="before each, not measured")
-    parser.add_argument("--sellers", type=int, default=1000)
-    parser.add_argument("--copy-rows", type=int, default=100_000, help="of each COPY")
-    parser.add_argument("--latency-rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=_positive, default=5)
+    parser.add_argument("--seconds", type=_positive, default=4, help="of each workload in each round")
+    parser.add_argument("--warm-up", type=_not_negative, default=1, metavar="SECONDS", help="before each, not measured")
+    parser.add_argument("--sellers", type=_positive, default=1000)
+    parser.add_argument("--copy-rows", type=_positive, default=100_000, help="of each COPY")
+    parser.add_argument("--latency-rounds", type=_positive, default=3)
     parser.add_argument(
         "--only", nargs="+", default=[], choices=names, metavar="NAME", help=f"of {', '.join(names)} (needs single)"
     )
@@ -172,7 +186,21 @@ def _options() -> argparse.Namespace:
     if options.quick:
         parser.set_defaults(**QUICK)
         options = parser.parse_args()
+    if LATENCY in options.only and "single" not in options.only:
+        parser.error(f"--only {LATENCY} needs single too: it is measured at fractions of its rate")
     return options
+
+
+def _positive(text: str) -> int:
+    if not (number := _not_negative(text)):
+        raise argparse.ArgumentTypeError("must be more than 0")
+    return number
+
+
+def _not_negative(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError(f"not a whole number: {text!r}")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,10 @@ IN_FLIGHT_MAX: Final = 128
 ANSWER_TIMEOUT_S: Final = 30
 
 
+class NothingAnswered(Exception):
+    """Not one request was answered by a 2xx: there is no latency to speak of."""
+
+
 class Latency(Struct, frozen=True):
     """One run at one offered rate; times in ms from when a request was due to its whole answer."""
 

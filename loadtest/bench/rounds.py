@@ -13,7 +13,7 @@ from loadtest.bench import open_loop, wrk
 from loadtest.bench.comparisons import HALF, rate_of
 from loadtest.bench.contenders import Contender
 from loadtest.bench.copying import Copying
-from loadtest.bench.open_loop import Latency, percentile
+from loadtest.bench.open_loop import Latency, NothingAnswered, percentile
 from loadtest.bench.processor import cpu_s
 from loadtest.bench.shop import Shop
 from loadtest.bench.spread import Spread, turns
@@ -63,7 +63,7 @@ class Rounds:
         self._runs = count(1)
 
     async def measure(self) -> None:
-        """Raises WrkFailed."""
+        """Raises WrkFailed or NothingAnswered."""
         wishes = self._wishes
         for number in range(1, wishes.rounds + 1):
             for workload in wishes.workloads:
@@ -122,6 +122,8 @@ class Rounds:
         service = self._contenders["service"]
         observed = await open_loop.play(service.url, due, self._charges(service))
         ascending = observed.latencies_ms
+        if not ascending:
+            raise NothingAnswered(f"none of {len(due):,} requests was answered by a 2xx, at {share:.0%} of the peak")
         return Latency(
             share_of_peak=share,
             round=number,

@@ -47,3 +47,21 @@ async def test_without_wrk_it_says_so_in_one_line(tmp_path):
     status, output = await bench("--quick", "--out", str(tmp_path), path="/nowhere")
     assert status == 2
     assert output == "wrk, which makes the load, is not installed: apt-get install wrk\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--rounds", "0"], ["--seconds", "1.5"], ["--only", "everything"], ["--only", "latency"]]
+)
+async def test_a_wish_that_makes_no_sense_is_refused_in_one_line(tmp_path, arguments):
+    status, output = await bench("--out", str(tmp_path), *arguments)
+    assert status == 2
+    *_, last = output.splitlines()
+    assert last.startswith("python -m loadtest.bench: error: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_folder_that_cannot_be_made_is_told_in_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    status, output = await bench("--out", str(tmp_path / "file" / "folder"))
+    assert status == 2
+    assert "cannot hold the results: Not a directory" in output.replace("\n", " ")
