@@ -40,8 +40,7 @@ def _rates(measurements: Sequence[Measurement]) -> Table:
 
 
 def _latencies(latencies: Sequence[Latency]) -> Table:
-    table = Table(title="Latency in ms against the offered rate, medians; open loop, the client on this machine too")
-    table.title_justify = "left"
+    table = Table(title="Latency in ms by offered rate (open loop), medians", title_justify="left")
     for name in ("of the peak", "offered/s", "answered/s", "p50", "p90", "p99", "p99.9"):
         table.add_column(name, justify="right")
     for latency in medians(latencies):
