@@ -37,6 +37,7 @@ from service.identity.users import Users
 from service.known_sellers import KnownSellers
 from service.metrics import Metrics
 from service.settings import Settings
+from service.turnstile import Turnstile
 from service.verification_runs import VerificationRun, VerificationRuns
 
 log = logging.getLogger(__name__)
@@ -117,6 +118,7 @@ class Services:
             ),
             count=self.metrics.decided,
         )
+        self.turnstile = Turnstile(lane_max=settings.seller_in_flight_max, waiting_max=settings.in_flight_max)
         event_bounds = EventBounds()
         self.feed = Feed(event_bounds)
         self.journal = Journal(
@@ -158,6 +160,7 @@ class Services:
         """Gauges are read when they are asked for."""
         watch = self.metrics.watch
         watch("mailbox_depth", "Commands that wait in mailboxes.", self.directory.queued)
+        watch("requests_waiting", "Requests of sellers that wait for their turn.", lambda: self.turnstile.waiting)
         watch("actors_loaded", "Sellers whose account is in memory.", lambda: self.directory.sellers_loaded)
         watch("commands_in_flight", "Commands that are not answered yet.", lambda: self.directory.in_flight)
         watch("event_streams", "Streams of events that are open.", lambda: self.event_streams.open)

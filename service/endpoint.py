@@ -1,7 +1,7 @@
 """What all requests have in common, around the handler of each route: one wrapper per route, no middlewares.
 
-In this order: the id of the request; a standby answers nothing; who sent it; may they; the handler; problems,
-faults and bugs become answers; headers and metrics. Nothing here knows what a route does.
+In this order: the id of the request; a standby answers nothing; who sent it; may they; a seller's turn; the handler;
+problems, faults and bugs become answers; headers and metrics. Nothing here knows what a route does.
 
 A handler's cancellation is its own: what it has asked of an actor goes on without it.
 """
@@ -67,6 +67,7 @@ class Endpoint:
         self._journal = services.journal
         self._directory = services.directory
         self._metrics = services.metrics
+        self._turnstile = services.turnstile
         prefix = os.urandom(6).hex()
         counter = itertools.count(1)
         self._new_request_id = lambda: f"{prefix}-{next(counter):x}"
@@ -74,7 +75,7 @@ class Endpoint:
     def wrap(self, handler: Handler, who: Who, method: str, path: str) -> Wrapped:
         """`path` is the route's, with the names of its parameters: it is what metrics and logs show."""
         services = self._services
-        directory = self._directory
+        directory, turnstile = self._directory, self._turnstile
         is_guarded = path.startswith("/v1/")
         is_logged = services.settings.access_log
         role, is_by_token = _ROLES.get(who), who in _BY_TOKEN
@@ -100,6 +101,10 @@ class Endpoint:
                         raise Problem(ProblemCode.FORBIDDEN)
                     if is_by_token and principal.kind is not CredentialKind.TOKEN:
                         raise Problem(ProblemCode.FORBIDDEN, "An API key cannot do this; sign in.")
+                    if principal.role == "seller":
+                        turn = turnstile.enter(principal.user_id)
+                        if turn is not None:
+                            await turn
                     response = await handler(request, principal)
             except Exception as error:
                 response = _answer_to(error, request, id_of_request, path)
