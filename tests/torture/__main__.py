@@ -24,6 +24,7 @@ from journal.embedded import EmbeddedPostgres
 from tests.torture.away import can_mount, disk_full, stopped
 from tests.torture.cuts import Cut, cuts
 from tests.torture.kills import Victim, kills
+from tests.torture.overload import overload
 from tests.torture.trial import Row
 from tests.torture.zombies import zombies
 
@@ -95,6 +96,7 @@ def _trials(options: argparse.Namespace) -> list[tuple[str, Trial]]:
         # Longer than the flush's watchdog waits.
         ("stopped", lambda folder: stopped(folder, seed, 15.0, options.stops)),
     ]
+    trials.append(("overload", lambda folder: overload(folder, seed, options.overload_s)))
     if can_mount():
         trials.append(("full", lambda folder: disk_full(folder, seed, options.stops)))
     return trials
@@ -157,11 +159,15 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="of the load, of the faults and of their moments")
     parser.add_argument(
-        "--only", action="append", metavar="NAME", help="cuts, kills, zombies, stopped or full; may be given again"
+        "--only",
+        action="append",
+        metavar="NAME",
+        help="cuts, kills, zombies, stopped, overload or full; may be given again",
     )
     parser.add_argument("--cuts", type=int, default=1000, help="of each kind")
     parser.add_argument("--zombies", type=int, default=100, help="owners that are stopped and wake up")
     parser.add_argument("--stops", type=int, default=5, help="of Postgres, and as many full disks")
+    parser.add_argument("--overload-s", type=float, default=60.0, help="how long three times too much is asked for")
     parser.add_argument("--kills", type=int, default=200, help="of the service, and as many of Postgres")
     return parser.parse_args()
 

@@ -35,12 +35,12 @@ class Instance:
         self._log = folder / "service.log"
         self._environment = environment({"CHARGE_SHOP_DATA_DIR": str(self.data_dir)} | dict(settings))
         self._command = [*wrapper, sys.executable, "-m", "service"]
-        self._port = _free_port()
+        self.port = _free_port()
         self._process: asyncio.subprocess.Process | None = None
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def pid(self) -> int:
@@ -53,7 +53,7 @@ class Instance:
                 *self._command,
                 "serve",
                 "--port",
-                str(self._port),
+                str(self.port),
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
