@@ -25,6 +25,7 @@ from tests.torture.away import can_mount, disk_full, stopped
 from tests.torture.cuts import Cut, cuts
 from tests.torture.kills import Victim, kills
 from tests.torture.overload import overload
+from tests.torture.sequences import over_actors, over_http
 from tests.torture.trial import Row
 from tests.torture.zombies import zombies
 
@@ -53,7 +54,7 @@ async def _run(options: argparse.Namespace, console: Console) -> list[Row]:
         begin = time.monotonic()
         with console.status(f"{name}: under way"):
             try:
-                row = await trial(folder)
+                row = await trial(folder, console.print)
             except Exception:  # One trial that breaks down must not end the night's work.
                 row = Row(name, options.seed, faults=[traceback.format_exc()])
         rows.append(row)
@@ -67,7 +68,8 @@ async def _run(options: argparse.Namespace, console: Console) -> list[Row]:
     return rows
 
 
-Trial = Callable[[Path], Awaitable[Row]]
+Tell = Callable[[str], None]
+Trial = Callable[[Path, Tell], Awaitable[Row]]
 
 
 def _trials(options: argparse.Namespace) -> list[tuple[str, Trial]]:
@@ -75,7 +77,7 @@ def _trials(options: argparse.Namespace) -> list[tuple[str, Trial]]:
     seed: int = options.seed
 
     def cut(kind: Cut) -> Trial:
-        async def trial(folder: Path) -> Row:
+        async def trial(folder: Path, tell: Tell) -> Row:
             async with _database(folder) as url:
                 row = await cuts(folder, url, seed, {kind: options.cuts})
             row.title = f"cut: {kind}"
@@ -83,22 +85,26 @@ def _trials(options: argparse.Namespace) -> list[tuple[str, Trial]]:
 
         return trial
 
-    async def zombie(folder: Path) -> Row:
+    async def zombie(folder: Path, tell: Tell) -> Row:
         async with _database(folder) as url:
             return await zombies(folder, url, seed, options.zombies)
 
     trials: list[tuple[str, Trial]] = [
         *(("cuts", cut(kind)) for kind in Cut),
-        ("kills", lambda folder: kills(folder, seed, (Victim.SERVICE,), options.kills)),
-        ("kills", lambda folder: kills(folder, seed, (Victim.POSTMASTER, Victim.BACKEND), options.kills)),
+        ("kills", lambda folder, tell: kills(folder, seed, (Victim.SERVICE,), options.kills)),
+        ("kills", lambda folder, tell: kills(folder, seed, (Victim.POSTMASTER, Victim.BACKEND), options.kills)),
         ("zombies", zombie),
-        ("stopped", lambda folder: stopped(folder, seed, 10.0, options.stops)),
+        ("stopped", lambda folder, tell: stopped(folder, seed, 10.0, options.stops)),
         # Longer than the flush's watchdog waits.
-        ("stopped", lambda folder: stopped(folder, seed, 15.0, options.stops)),
+        ("stopped", lambda folder, tell: stopped(folder, seed, 15.0, options.stops)),
     ]
-    trials.append(("overload", lambda folder: overload(folder, seed, options.overload_s)))
+    trials.append(("overload", lambda folder, tell: overload(folder, seed, options.overload_s)))
+    trials += [
+        ("statemachine", lambda folder, tell: over_actors(seed, options.actor_sequences, tell)),
+        ("statemachine", lambda folder, tell: over_http(folder, seed, options.http_sequences, tell)),
+    ]
     if can_mount():
-        trials.append(("full", lambda folder: disk_full(folder, seed, options.stops)))
+        trials.append(("full", lambda folder, tell: disk_full(folder, seed, options.stops)))
     return trials
 
 
@@ -162,12 +168,14 @@ def _options() -> argparse.Namespace:
         "--only",
         action="append",
         metavar="NAME",
-        help="cuts, kills, zombies, stopped, overload or full; may be given again",
+        help="cuts, kills, zombies, stopped, overload, statemachine or full; may be given again",
     )
     parser.add_argument("--cuts", type=int, default=1000, help="of each kind")
     parser.add_argument("--zombies", type=int, default=100, help="owners that are stopped and wake up")
     parser.add_argument("--stops", type=int, default=5, help="of Postgres, and as many full disks")
     parser.add_argument("--overload-s", type=float, default=60.0, help="how long three times too much is asked for")
+    parser.add_argument("--actor-sequences", type=int, default=100_000, help="of commands, to actors in memory")
+    parser.add_argument("--http-sequences", type=int, default=2_000, help="of commands, to the API")
     parser.add_argument("--kills", type=int, default=200, help="of the service, and as many of Postgres")
     return parser.parse_args()
 
