@@ -22,7 +22,7 @@ import logging
 import os
 import resource
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, cast
 
 from aiohttp import hdrs, web
@@ -30,7 +30,7 @@ from aiohttp.http_exceptions import LineTooLong
 from msgspec import Struct
 
 from service.headers import REQUEST_ID
-from service.problems import CONTENT_TYPE, Problem, ProblemCode
+from service.problems import CONTENT_TYPE, Problem, ProblemCode, not_found
 from service.request_loop import InlineLoop, RequestLoop
 from service.responses import NO_STORE, SECURITY_HEADERS
 
@@ -42,6 +42,9 @@ OPEN_FILES_RESERVED: Final = 256
 OPEN_MAX_BY_DEFAULT: Final = 16_384
 _REFUSALS_MAX: Final = 128
 """Refused connections that are still told so; those beyond are closed without a word."""
+
+
+_Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class Bounds(Struct, frozen=True, kw_only=True):
@@ -96,6 +99,7 @@ class Connections:
         self._cut: Counter[str] = Counter()
         prefix, numbers = os.urandom(6).hex(), itertools.count(1)
         self.new_request_id: Callable[[], str] = lambda: f"{prefix}-{next(numbers):x}"
+        server.request_handler = self._answered_by(server.request_handler)
 
     def __len__(self) -> int:
         return len(self._open)
@@ -104,6 +108,26 @@ class Connections:
         if len(self._open) >= self.bounds.open_max:
             return Refusal(self)
         return Connection(self)
+
+    def _answered_by(self, handler: _Handler) -> _Handler:
+        """By the application; but a target that is no path (`OPTIONS *`, CONNECT) matches not even its last route,
+        and aiohttp would answer in words of its own."""
+
+        def answer(request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
+            return handler(request) if request.rel_url.raw_path.startswith("/") else self._nothing_there()
+
+        return answer
+
+    async def _nothing_there(self) -> web.StreamResponse:
+        return self.last_words(not_found())
+
+    def last_words(self, problem: Problem) -> web.Response:
+        """To a request that never reached a route; the connection ends with it."""
+        id_of_request = self.new_request_id()
+        response = problem.response(id_of_request)
+        response.headers.update({**SECURITY_HEADERS, **NO_STORE, REQUEST_ID: id_of_request, hdrs.CONNECTION: "close"})
+        response.force_close()
+        return response
 
     # --- what connections tell --------------------------------------------------------------------------------
 
@@ -246,11 +270,7 @@ class Connection(RequestLoop):
         else:
             # aiohttp's own text would repeat what was sent.
             problem = Problem(ProblemCode.MALFORMED_REQUEST, "The request is not HTTP as it should be.")
-        id_of_request = self._connections.new_request_id()
-        response = problem.response(id_of_request)
-        response.headers.update({**SECURITY_HEADERS, **NO_STORE, REQUEST_ID: id_of_request, hdrs.CONNECTION: "close"})
-        response.force_close()
-        return response
+        return self._connections.last_words(problem)
 
 
 class Refusal(asyncio.Protocol):

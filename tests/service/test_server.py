@@ -145,6 +145,19 @@ async def test_what_is_not_http_is_a_problem_like_any_other(sent: bytes, caplog:
         assert not [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")]
 
 
+@pytest.mark.parametrize("target", ["OPTIONS *", "CONNECT shop:80", "CONNECT /echo", "GET *"])
+async def test_what_is_no_path_is_nowhere(target: str) -> None:
+    """In the contract's words, not in those of the library."""
+    async with serving() as served, served.connected() as wire:
+        await wire.send(f"{target} HTTP/1.1\r\nHost: shop\r\n\r\n".encode())
+        _, headers, body = await wire.answer()
+        problem = json.loads(body)
+        assert (problem["status"], problem["code"]) in ((404, "not_found"), (400, "malformed_request"))
+        assert headers["server"] == "charge-shop"
+        assert problem["request_id"] == headers["x-request-id"]
+        assert await wire.ends() == b""
+
+
 async def test_a_head_that_is_too_large_is_called_that() -> None:
     async with serving() as served, served.connected() as wire:
         await wire.send(NOT_HTTP["a long header"])
