@@ -29,3 +29,9 @@ def slope(points: Sequence[tuple[float, float]]) -> float:
     mean_y = sum(y for _, y in points) / len(points)
     spread = sum((x - mean_x) ** 2 for x, _ in points)
     return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread
+
+
+def main_thread_s(pid: int) -> float:
+    """Time on the processor of the thread that runs the event loop, to the nanosecond: what blocks it shows here,
+    however busy the machine is with something else."""
+    return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0]) / 1e9
