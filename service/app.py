@@ -163,6 +163,7 @@ class Services:
         watch("requests_waiting", "Requests of sellers that wait for their turn.", lambda: self.turnstile.waiting)
         watch("actors_loaded", "Sellers whose account is in memory.", lambda: self.directory.sellers_loaded)
         watch("commands_in_flight", "Commands that are not answered yet.", lambda: self.directory.in_flight)
+        watch("asyncio_tasks", "Tasks of the event loop.", lambda: len(asyncio.all_tasks()))
         watch("event_streams", "Streams of events that are open.", lambda: self.event_streams.open)
         watch("journal_frozen", "Restored, and not confirmed: 1 while changes are refused.", self._is_frozen)
         self.metrics.watch_state("lease_state", "The lease of this cell.", JournalState, lambda: self.journal.state)

@@ -27,6 +27,7 @@ from tests.torture.fuzz import fuzz_corpus, fuzz_documented
 from tests.torture.kills import Victim, kills
 from tests.torture.overload import overload
 from tests.torture.sequences import over_actors, over_http
+from tests.torture.soak import soak
 from tests.torture.trial import Row
 from tests.torture.zombies import zombies
 
@@ -101,6 +102,7 @@ def _trials(options: argparse.Namespace) -> list[tuple[str, Trial]]:
     ]
     trials.append(("overload", lambda folder, tell: overload(folder, seed, options.overload_s)))
     trials += [
+        ("soak", lambda folder, tell: soak(folder, seed, options.soak_sellers, options.soak_rounds, tell)),
         ("fuzz", lambda folder, tell: fuzz_corpus(folder, seed, options.corpus_times)),
         ("fuzz", lambda folder, tell: fuzz_documented(folder, seed, options.fuzz_examples)),
         ("statemachine", lambda folder, tell: over_actors(seed, options.actor_sequences, tell)),
@@ -171,7 +173,7 @@ def _options() -> argparse.Namespace:
         "--only",
         action="append",
         metavar="NAME",
-        help="cuts, kills, zombies, stopped, overload, fuzz, statemachine or full; may be given again",
+        help="cuts, kills, zombies, stopped, overload, soak, fuzz, statemachine or full; may be given again",
     )
     parser.add_argument("--cuts", type=int, default=1000, help="of each kind")
     parser.add_argument("--zombies", type=int, default=100, help="owners that are stopped and wake up")
@@ -181,6 +183,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--http-sequences", type=int, default=2_000, help="of commands, to the API")
     parser.add_argument("--corpus-times", type=int, default=20, help="the corpus of hostile requests is sent")
     parser.add_argument("--fuzz-examples", type=int, default=100, help="for each operation, valid ones, and wrong ones")
+    parser.add_argument("--soak-sellers", type=int, default=100_000, help="that come and go")
+    parser.add_argument("--soak-rounds", type=int, default=2, help="how often, after the first time")
     parser.add_argument("--kills", type=int, default=200, help="of the service, and as many of Postgres")
     return parser.parse_args()
 
