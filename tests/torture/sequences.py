@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from hypothesis.errors import HypothesisException
+
 from journal.embedded import APP_ROLE, EmbeddedPostgres
 from journal.migrate import migrate
 from tests.conftest import FAST_SETTINGS, Database
@@ -26,7 +28,7 @@ async def over_actors(seed: int, sequences: int, tell: Progress) -> Row:
         part = min(PART, sequences - done)
         try:
             await asyncio.to_thread(play_actors, part, seed + done)
-        except AssertionError as found:
+        except (AssertionError, HypothesisException) as found:
             row.faults.append(_described(found, seed + done))
         _count(row, done + part, begin, tell)
     return row
@@ -45,7 +47,7 @@ async def over_http(folder: Path, seed: int, sequences: int, tell: Progress) -> 
                 part = min(PART, sequences - done)
                 try:
                     await play_http(shop, part, seed + done)
-                except AssertionError as found:
+                except (AssertionError, HypothesisException) as found:
                     row.faults.append(_described(found, seed + done))
                 _count(row, done + part, begin, tell)
     finally:
@@ -60,6 +62,6 @@ def _count(row: Row, sequences: int, begin: float, tell: Progress) -> None:
     tell(f"{row.title}: {sequences:,} sequences, {row.seconds:,.0f} s, {len(row.faults)} faults")
 
 
-def _described(found: AssertionError, seed: int) -> str:
+def _described(found: Exception, seed: int) -> str:
     notes = "\n".join(getattr(found, "__notes__", ()))
     return f"seed {seed}: {found}\n{notes}"
