@@ -54,7 +54,7 @@ simulate: $(VENV)/.dev ## run the core in simulated time with faults, and check 
 mutants: $(VENV)/.dev ## plant every known bug in the core and show that the simulation finds it
 	@exec nice $(BIN)/python -m tests.simulation --mutants --seeds 30000
 
-torture: $(VENV)/.dev ## cut, kill, stop and starve real processes under load, and check every answer (an hour)
+torture: $(VENV)/.dev ## cut, kill, stop, starve, flood, soak and fuzz real processes, and check every answer (hours)
 	@exec $(BIN)/python -m tests.torture $(ARGS)
 
 screenshots: $(VENV)/.dev ## take the pictures of the console that the README shows
