@@ -30,6 +30,12 @@ class ServiceProcess:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._port}"
 
+    @property
+    def pid(self) -> int:
+        """Of the process that runs now."""
+        assert self._process is not None
+        return self._process.pid
+
     async def __aenter__(self) -> "ServiceProcess":
         self._folder.mkdir(parents=True, exist_ok=True)
         await self.start()
@@ -88,6 +94,9 @@ class Api:
 
     async def post(self, path: str, body: Any = None) -> Any:
         return await self._ask("POST", path, body)
+
+    async def patch(self, path: str, body: Any) -> Any:
+        return await self._ask("PATCH", path, body)
 
     async def get(self, path: str) -> Any:
         return await self._ask("GET", path, None)
