@@ -15,6 +15,7 @@ import { Card, Page, Stat } from "../ui/page.js";
 import { SellerLink } from "../ui/seller.js";
 import { Badge, Empty, Loaded, Skeleton, Trouble } from "../ui/states.js";
 import { usePages } from "../ui/table.js";
+import { Effect } from "../pages/transactions.js";
 import { useHealth } from "./health.js";
 import { usePace } from "./pace.js";
 import { Today } from "./today.js";
@@ -132,7 +133,7 @@ function Feed() {
     return html`<ul class="feed">${shown.map((entry) => html`<li key=${entry.id} class=${known.has(entry.id) ? "fresh" : ""}>
       <a href=${href(`/transactions/${entry.id}`)}><${Badge} name=${entry.type} /></a>
       <span class="feed-who"><${SellerLink} id=${entry.seller_id} /></span>
-      <span class="feed-amount">${entry.debit_account && !isZero(entry.amount) ? html`<${Amount} value=${entry.amount} currency=${entry.currency} isSigned />` : html`<span class="faint">–</span>`}</span>
+      <span class="feed-amount"><${Effect} entry=${entry} /></span>
       <span class="feed-when"><${Ago} at=${entry.created_at} /></span></li>`)}</ul>`;
   }}</${Loaded}>`;
 }

@@ -54,7 +54,7 @@ export function Queue({ waiting, onDecide, hasMore }) {
         ${waiting.map((request, index) => html`<${QueueItem} key=${request.id} request=${request} isChosen=${index === at} onChoose=${() => choose(index)} />`)}
       </ul>
       <p class="keys" aria-hidden="true"><kbd>↑</kbd><kbd>↓</kbd> move <kbd>A</kbd> approve <kbd>R</kbd> reject <kbd>N</kbd> note</p>
-      ${hasMore && html`<p class="hint">The newest hundred are shown; older ones follow.</p>`}
+      ${hasMore && html`<p class="hint">There are more than a thousand. The newest thousand are shown; older ones follow.</p>`}
     </div>
     <${Chosen} request=${chosen} note=${note} onNote=${setNote} noteBox=${noteBox} onDecide=${decide} />
   </div>`;
@@ -97,6 +97,6 @@ function Chosen({ request, note, onNote, noteBox, onDecide }) {
     ]} />
     <div ref=${noteBox}><${Field} label="Note to the seller" isOptional as="textarea" rows="2" maxlength="500" dir="auto" value=${note} onInput=${(event) => onNote(event.target.value)} /></div>
     <div class="decide"><${Button} kind="primary big" icon="check" onClick=${() => onDecide("approve")}>Approve</${Button}><${Button} kind="big" icon="x" onClick=${() => onDecide("reject")}>Reject</${Button}></div>
-    ${before.length > 0 && html`<div class="before"><h3>Before</h3><ul>${before.map((one) => html`<li key=${one.id}><${Badge} name=${one.status} /><${Amount} value=${one.amount} currency=${currency} /><small><${Ago} at=${one.created_at} /></small></li>`)}</ul></div>`}
+    ${before.length > 0 && html`<div class="before"><h3>Other requests of this seller</h3><ul>${before.map((one) => html`<li key=${one.id}><${Badge} name=${one.status} /><${Amount} value=${one.amount} currency=${currency} /><small><${Ago} at=${one.created_at} /></small></li>`)}</ul></div>`}
   </${Card}>`;
 }

@@ -21,6 +21,7 @@ import { Pages, usePages } from "../ui/table.js";
 import { toast } from "../ui/toast.js";
 import { Queue } from "./queue.js";
 
+const PENDING_MAX = 1000;
 const SHOWN = [
   { value: "pending", label: "Pending" },
   { value: "approved", label: "Approved" },
@@ -37,13 +38,11 @@ export function Requests() {
 }
 
 function Pending() {
-  const resource = useResource((signal) => get("/v1/credit-requests", { status: "pending", limit: 100 }, { signal }), [], {
-    isAbout: ({ type }) => CHANGES_REQUESTS.has(type),
-  });
+  const resource = useResource(pendingRequests, [], { isAbout: ({ type }) => CHANGES_REQUESTS.has(type) });
   const [decided, setDecided] = useState(new Set()); // sent or answered, whatever an older list says
   const [news, setNews] = useState("");
   // Oldest first: who waits longest is served first.
-  const waiting = (resource.data?.data ?? []).filter(({ id }) => !decided.has(id)).reverse();
+  const waiting = (resource.data?.found ?? []).filter(({ id }) => !decided.has(id)).reverse();
 
   const decide = async (request, verb, note) => {
     setDecided((now) => new Set(now).add(request.id));
@@ -65,9 +64,20 @@ function Pending() {
   return html`<${Loaded} resource=${resource} lines="6">${() => html`
     <p class="queue-news" role="status" aria-live="polite">${news}${news && waiting.length ? ` ${waiting.length} left.` : ""}</p>
     ${waiting.length
-      ? html`<${Queue} waiting=${waiting} onDecide=${decide} hasMore=${resource.data.has_more} />`
+      ? html`<${Queue} waiting=${waiting} onDecide=${decide} hasMore=${resource.data.hasMore} />`
       : html`<${Empty} icon="inbox" title="All decided">New requests appear here by themselves.</${Empty}>`}`}
   </${Loaded}>`;
+}
+
+/** {found, hasMore}: newest first, as the API lists them; all pages, since whoever waits longest is on the last one. */
+async function pendingRequests(signal) {
+  const found = [];
+  for (let cursor = null; ; ) {
+    const page = await get("/v1/credit-requests", { status: "pending", limit: 100, cursor }, { signal });
+    found.push(...page.data);
+    cursor = page.next_cursor;
+    if (!page.has_more || found.length >= PENDING_MAX) return { found, hasMore: page.has_more };
+  }
 }
 
 function Decided({ status }) {

@@ -2,6 +2,8 @@
 
 import { html, useState } from "../app/preact.js";
 import { get } from "../app/api.js";
+import { CHANGES_SELLER } from "../app/balance.js";
+import { downloadCharges } from "../app/charges_csv.js";
 import { useLive } from "../app/live.js";
 import { useResource } from "../app/resource.js";
 import { href } from "../app/router.js";
@@ -18,7 +20,6 @@ import { transactionColumns } from "../pages/transactions.js";
 import { Adjust, ChangeLimit, Rename, ResetPassword, Suspend } from "./seller_actions.js";
 
 const DIALOGS = { adjust: Adjust, limit: ChangeLimit, suspend: Suspend, rename: Rename, password: ResetPassword };
-const CHANGES_SELLER = new Set(["suspended", "reinstated", "limit_changed"]);
 
 export function SellerPage({ id }) {
   const [open, setOpen] = useState(null);
@@ -69,6 +70,7 @@ export function SellerPage({ id }) {
   </${Page}>`;
 }
 
+const CSV = { charges: { download: downloadCharges, filename: "charges.csv" }, transactions: {} };
 const VIEWS = [{ value: "charges", label: "Charges" }, { value: "transactions", label: "Journal" }];
 
 function History({ id }) {
@@ -76,7 +78,7 @@ function History({ id }) {
   const pages = usePages(`/v1/${view}`, { seller_id: id }, { limit: 10, isAbout: ({ seller_id }) => seller_id === id });
   const all = href(`/${view}`, { seller: id });
   const columns = (view === "charges" ? chargeColumns(false) : transactionColumns(false)).filter(({ name }) => name !== "From → to");
-  return html`<${Card} title="History" aside=${html`<div class="card-aside"><${Choice} label="Show" isLabelHidden options=${VIEWS} value=${view} onChange=${setView} /><${CsvButton} query=${{ seller_id: id }} /></div>`}>
+  return html`<${Card} title="History" aside=${html`<div class="card-aside"><${Choice} label="Show" isLabelHidden options=${VIEWS} value=${view} onChange=${setView} /><${CsvButton} query=${{ seller_id: id }} ...${CSV[view]} /></div>`}>
     <${Pages} key=${view} pages=${pages} caption="History" columns=${columns} empty=${html`<${Empty} icon="receipt" title="Nothing yet" />`} />
     <p class="card-foot"><a href=${all}>With filters</a></p>
   </${Card}>`;

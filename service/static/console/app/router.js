@@ -21,6 +21,10 @@ export function go(path, query) {
   location.hash = href(path, query);
 }
 
+/** Something about this page that is kept with its step of the way back: a reload, and the way back, find it again. */
+export const kept = (name) => history.state?.[name];
+export const keep = (name, value) => history.replaceState({ ...history.state, [name]: value }, "");
+
 /** Changes the query of this page in place: filters are part of the address, but no steps of the way back. */
 export function setQuery(query) {
   history.replaceState(null, "", href(place.value.path, query));

@@ -1,6 +1,7 @@
 // Charges, newest first: what was sold, held, declined and refunded. A seller's history; for an admin, of all sellers.
 
 import { html } from "../app/preact.js";
+import { downloadCharges } from "../app/charges_csv.js";
 import { place, href, setQuery } from "../app/router.js";
 import { useStore } from "../app/store.js";
 import { Amount } from "../ui/amount.js";
@@ -33,16 +34,16 @@ export function Charges({ who }) {
   const pages = usePages("/v1/charges", asked, {
     isAbout: ({ type, seller_id }) => CHARGE_TYPES.has(type) && (!query.seller || query.seller === seller_id),
   });
-  const csv = html`<${CsvButton} query=${{ seller_id: query.seller, ...instants(query) }} filename="charges.csv" />`;
+  const csv = html`<${CsvButton} query=${asked} download=${downloadCharges} filename="charges.csv" />`;
   const isFiltered = Object.values(query).some(Boolean);
   return html`<${Page} title=${isAdmin ? "Charges" : "History"} lead=${isAdmin ? "Every sale of every seller." : "Everything you sold, held, and what became of it."} actions=${csv}>
-    <${Filters} label="Filter charges">
+    <${Filters} label="Filter charges" given=${Object.values(query).filter(Boolean).length}>
       ${isAdmin && html`<${SellerPicker} value=${query.seller || ""} onChange=${(seller) => change({ seller })} />`}
       <${Field} label="Status" as="select" value=${query.status || ""} onChange=${(event) => change({ status: event.target.value })}>
         <option value="">Any</option>${STATUSES.map((status) => html`<option key=${status} value=${status}>${word(status)}</option>`)}
       </${Field}>
-      <${Field} label="Phone number" type="search" inputmode="tel" placeholder="+15550100001" value=${query.phone || ""} onChange=${(event) => change({ phone: event.target.value.trim() })} />
-      <${Field} label="Reference" type="search" value=${query.reference || ""} onChange=${(event) => change({ reference: event.target.value })} />
+      <${Field} label="Phone number" type="search" inputmode="tel" dir="ltr" placeholder="+15550100001" value=${query.phone || ""} onChange=${(event) => change({ phone: event.target.value.trim() })} />
+      <${Field} label="Reference" type="search" dir="auto" value=${query.reference || ""} onChange=${(event) => change({ reference: event.target.value })} />
       <${PeriodFields} query=${query} onChange=${change} />
       ${isFiltered && html`<${Button} icon="x" className="clear" onClick=${() => setQuery({})}>Clear</${Button}>`}
     </${Filters}>

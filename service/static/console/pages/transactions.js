@@ -29,13 +29,16 @@ export const transactionColumns = (isAdmin) => [
 ];
 
 export function Flow({ entry }) {
-  if (!entry.debit_account) return html`<span class="faint">nothing moves</span>`;
+  if (!entry.debit_account) return html`<span class="flow faint">nothing moves</span>`;
   return html`<span class="flow">${entry.debit_account} <span aria-label="to">→</span> ${entry.credit_account}</span>`;
 }
 
-/** The effect on available credit; of what moves held credit only, that. */
-function Effect({ entry }) {
-  if (!entry.debit_account) return html`<span class="faint">–</span>`;
+/** The effect on available credit; of what moves held credit only, that; of what moves nothing, the amount it speaks of. */
+export function Effect({ entry }) {
+  if (!entry.debit_account) {
+    const said = entry.details.amount ?? entry.details.credit_limit;
+    return html`<span class="faint">${said ? html`<${Amount} value=${said} currency=${entry.currency} />` : "–"}</span>`;
+  }
   if (entry.type === "capture") return html`<span class="faint"><${Amount} value=${entry.held_change} currency=${entry.currency} isSigned /> held</span>`;
   return html`<${Amount} value=${entry.amount} currency=${entry.currency} isSigned />`;
 }
@@ -50,13 +53,13 @@ export function Transactions({ who }) {
   });
   const isFiltered = Object.values(query).some(Boolean);
   return html`<${Page} title=${isAdmin ? "Transactions" : "Journal"} lead="The journal, entry by entry: each one chained to the one before by its hash." actions=${html`<${CsvButton} query=${asked} />`}>
-    <${Filters} label="Filter transactions">
+    <${Filters} label="Filter transactions" given=${Object.values(query).filter(Boolean).length}>
       ${isAdmin && html`<${SellerPicker} value=${query.seller || ""} onChange=${(seller) => change({ seller })} />`}
       <${Field} label="Type" as="select" value=${query.type || ""} onChange=${(event) => change({ type: event.target.value })}>
         <option value="">Any</option>${TYPES.map((type) => html`<option key=${type} value=${type}>${word(type)}</option>`)}
       </${Field}>
       <${PeriodFields} query=${query} onChange=${change} />
-      <${Field} label="Charge id" type="search" value=${query.charge || ""} spellcheck="false" onChange=${(event) => change({ charge: event.target.value.trim() })} />
+      <${Field} label="Charge id" type="search" dir="ltr" value=${query.charge || ""} spellcheck="false" onChange=${(event) => change({ charge: event.target.value.trim() })} />
       ${isFiltered && html`<${Button} icon="x" className="clear" onClick=${() => setQuery({})}>Clear</${Button}>`}
     </${Filters}>
     <${Pages} pages=${pages} caption="Transactions" columns=${transactionColumns(isAdmin)}

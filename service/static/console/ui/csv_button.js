@@ -1,26 +1,27 @@
-// The button that saves the transactions of a filter as CSV, with how much has come.
+// The button that saves what a filter finds as CSV, with how far it is.
 
 import { html, useState } from "../app/preact.js";
 import { useAction } from "../app/commands.js";
-import { download } from "../app/download.js";
+import { downloadJournal } from "../app/download.js";
 import { explain } from "../app/problems.js";
-import { whole } from "../app/format.js";
 import { Button } from "./controls.js";
 import { toast } from "./toast.js";
 
-export function CsvButton({ query, filename = "transactions.csv" }) {
+/** `download(query, filename, onProgress)` saves it, and tells whether that was all. */
+export function CsvButton({ query, download = downloadJournal, filename = "transactions.csv" }) {
   const action = useAction();
-  const [bytes, setBytes] = useState(0);
+  const [progress, setProgress] = useState("");
   const save = async () => {
-    setBytes(0);
+    setProgress("");
     await action.run(async () => {
       try {
-        await download("/v1/transactions.csv", query, filename, setBytes);
-        toast(`${filename} is saved.`);
+        const isAll = await download(query, filename, setProgress);
+        if (isAll) toast(`${filename} is saved.`);
+        else toast(`${filename} is saved, with the newest only: there are too many. Choose a shorter period for the rest.`, "info");
       } catch (fault) {
         toast(explain(fault), "bad");
       }
     });
   };
-  return html`<${Button} icon="download" isBusy=${action.isBusy} onClick=${save}>${action.isBusy && bytes > 1e5 ? `${whole(Math.round(bytes / 1000))} kB` : "CSV"}</${Button}>`;
+  return html`<${Button} icon="download" isBusy=${action.isBusy} onClick=${save}>${(action.isBusy && progress) || "CSV"}</${Button}>`;
 }

@@ -1,7 +1,8 @@
 // What every page has: its heading, which takes focus on arrival; cards; definition lists; filters.
 
-import { html, useEffect, useRef } from "../app/preact.js";
+import { html, useEffect, useId, useRef, useState } from "../app/preact.js";
 import { href } from "../app/router.js";
+import { Button } from "./controls.js";
 import { Icon } from "./icon.js";
 
 export function Page({ title, lead, actions, back, children }) {
@@ -34,12 +35,16 @@ export function Facts({ facts }) {
     .map(([term, description]) => html`<div key=${term}><dt>${term}</dt><dd>${description}</dd></div>`)}</dl>`;
 }
 
-export function Filters({ label, children, onSubmit }) {
-  const submit = (event) => {
-    event.preventDefault();
-    onSubmit?.(event);
-  };
-  return html`<form class="filters" role="search" aria-label=${label} onSubmit=${submit}>${children}</form>`;
+/** `given`: how many are set; where it is said, they fold away on a phone, where they would hide what they filter. */
+export function Filters({ label, children, given }) {
+  const [isOpen, setIsOpen] = useState(false);
+  const id = useId();
+  const form = html`<form id=${id} class="filters" role="search" aria-label=${label} onSubmit=${(event) => event.preventDefault()}>${children}</form>`;
+  if (given === undefined) return form;
+  return html`<div class="folding ${isOpen ? "open" : ""}">
+    <${Button} icon="sliders-horizontal" aria-expanded=${isOpen ? "true" : "false"} aria-controls=${id} onClick=${() => setIsOpen(!isOpen)}>Filters${given > 0 && html` <b>${given}</b>`}</${Button}>
+    ${form}
+  </div>`;
 }
 
 export function Stat({ label, icon, children, note }) {

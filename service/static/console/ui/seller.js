@@ -40,10 +40,10 @@ export function SellerPicker({ value, onChange, label = "Seller" }) {
   const id = useId();
   const chosen = useSeller(value);
   const [typed, setTyped] = useState(null);
-  const [found, setFound] = useState([]);
+  const [found, setFound] = useState(null);
   const [at, setAt] = useState(0);
   const asked = useRef(0);
-  const isOpen = typed !== null && found.length > 0;
+  const isOpen = typed !== null && found?.length > 0;
 
   useEffect(() => {
     if (typed === null) return undefined;
@@ -61,7 +61,7 @@ export function SellerPicker({ value, onChange, label = "Seller" }) {
   const choose = (seller) => {
     asked.current++;
     setTyped(null);
-    setFound([]);
+    setFound(null);
     onChange(seller ? seller.id : "");
   };
   const onKey = (event) => {
@@ -82,10 +82,11 @@ export function SellerPicker({ value, onChange, label = "Seller" }) {
         onFocus=${(event) => event.target.select()} onBlur=${() => setTimeout(() => setTyped(null), 150)} onKeyDown=${onKey} />
       ${value && html`<${IconButton} icon="x" label="All sellers" onClick=${() => choose(null)} />`}
       <ul id="${id}-list" role="listbox" aria-label="Sellers" class="options" hidden=${!isOpen}>
-        ${found.map((seller, index) => html`<li key=${seller.id} id="${id}-${index}" role="option" aria-selected=${index === at ? "true" : "false"}
+        ${isOpen && found.map((seller, index) => html`<li key=${seller.id} id="${id}-${index}" role="option" aria-selected=${index === at ? "true" : "false"}
           class=${index === at ? "at" : ""} onPointerDown=${(event) => (event.preventDefault(), choose(seller))}>
           <b dir="auto">${seller.name}</b> <small>${seller.username}</small></li>`)}
       </ul>
+      <p role="status" class="options nobody" hidden=${typed === null || found?.length !== 0}>Nobody is called that.</p>
     </div>
   </div>`;
 }

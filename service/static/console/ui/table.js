@@ -3,6 +3,7 @@
 import { html, useEffect, useState } from "../app/preact.js";
 import { get } from "../app/api.js";
 import { useResource } from "../app/resource.js";
+import { keep, kept } from "../app/router.js";
 import { Button } from "./controls.js";
 import { Empty, Loaded } from "./states.js";
 
@@ -25,12 +26,16 @@ function classOf({ isEnd, isMain, isTop, isQuiet, isLabelled }) {
   return [isEnd && "end", isMain && "main", isTop && "top", isQuiet && "quiet", isLabelled && "labelled"].filter(Boolean).join(" ");
 }
 
-/** Pages of a list: {resource, page, older, newer, hasOlder}. Changed filters begin at the newest page again. */
+/** Pages of a list: {resource, page, older, newer, hasOlder}. Changed filters begin at the newest page again; whoever comes back to it, at theirs. */
 export function usePages(path, query, { isAbout, limit = 25 } = {}) {
-  const filters = JSON.stringify(query);
-  const [state, setState] = useState({ filters, cursors: [null] });
+  const filters = JSON.stringify([path, query]);
+  const [state, setState] = useState(() => ({ filters, cursors: kept(filters) ?? [null] }));
   const cursors = state.filters === filters ? state.cursors : [null];
   const cursor = cursors.at(-1);
+  const turn = (next) => {
+    keep(filters, next);
+    setState({ filters, cursors: next });
+  };
   useEffect(() => setState((now) => (now.filters === filters ? now : { filters, cursors: [null] })), [filters]);
   const resource = useResource((signal) => get(path, { ...query, limit, cursor }, { signal }), [path, filters, cursor], {
     // New entries belong to the first page; later ones stand still while they are read.
@@ -40,8 +45,8 @@ export function usePages(path, query, { isAbout, limit = 25 } = {}) {
     resource,
     page: cursors.length,
     hasOlder: Boolean(resource.data?.has_more),
-    older: () => setState({ filters, cursors: [...cursors, resource.data.next_cursor] }),
-    newer: () => setState({ filters, cursors: cursors.slice(0, -1) }),
+    older: () => turn([...cursors, resource.data.next_cursor]),
+    newer: () => turn(cursors.slice(0, -1)),
   };
 }
 

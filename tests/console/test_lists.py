@@ -1,0 +1,96 @@
+"""Long lists: where one was in them, what of them is saved, and that on a phone filters do not hide them."""
+
+import csv
+import re
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from tests.console.conftest import PHONE, Desk, Seller
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def sold(desk: Desk, number: int) -> Seller:
+    """A seller of so many charges, the first of them declined; their references are "till 0", "till 1" and so on."""
+    seller = await desk.new_seller("100.00")
+    for index in range(number):
+        amount = "1.00" if index else "500.00"
+        await seller.api.post("/v1/charges", {"phone_number": PHONE, "amount": amount, "reference": f"till {index}"})
+    return seller
+
+
+async def test_the_way_back_and_a_reload_lead_to_the_page_of_the_list_that_was_left(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await sold(desk, 27)
+    page = await desk.signed_in(seller.username)
+    await page.get_by_role("link", name="History").first.click()
+    await expect(page.get_by_role("cell", name="till 26", exact=True)).to_be_visible()
+    await page.get_by_role("button", name="Older").click()
+    await page.get_by_role("row", name="till 1", exact=False).get_by_role("link").first.click()
+    await expect(page.get_by_role("heading", name="Charge", exact=True)).to_be_visible()
+    await page.go_back()
+    await expect(page.get_by_text("Page 2")).to_be_visible()
+    await expect(page.get_by_role("cell", name="till 1", exact=True)).to_be_visible()
+    await page.reload()
+    await expect(page.get_by_role("cell", name="till 1", exact=True)).to_be_visible()
+    await page.get_by_role("button", name="Newer").click()
+    await expect(page.get_by_role("cell", name="till 26", exact=True)).to_be_visible()
+    await page.go_forward()
+    await expect(page.get_by_role("heading", name="Charge", exact=True)).to_be_visible()
+
+
+async def test_what_is_saved_is_what_the_filters_find_to_the_last_page(desk: Desk) -> None:
+    """And text that a spreadsheet would run as a formula is saved as text."""
+    from playwright.async_api import expect
+
+    seller = await sold(desk, 4)
+    formula = '=HYPERLINK("http://x")'
+    await seller.api.post("/v1/charges", {"phone_number": PHONE, "amount": "2.00", "reference": formula})
+    page = await desk.signed_in(seller.username)
+    # Of the service's own pages: two charges each, so that there are several.
+    await page.route(
+        re.compile(r"/v1/charges\?.*limit=100"),
+        lambda route: route.continue_(url=route.request.url.replace("limit=100", "limit=2")),
+    )
+    await page.get_by_role("link", name="History").first.click()
+    await page.get_by_label("Status").select_option("completed")
+    await expect(page.get_by_role("cell", name="till 0", exact=True)).to_have_count(0)
+    async with page.expect_download() as saving:
+        await page.get_by_role("button", name="CSV").click()
+    rows = list(csv.DictReader(StringIO(Path(await (await saving.value).path()).read_text(), newline="")))
+    assert [row["reference"] for row in rows] == [f"'{formula}", "till 3", "till 2", "till 1"]
+    assert {row["phone_number"] for row in rows} == {PHONE}
+    assert [row["amount"] for row in rows] == ["2.00", "1.00", "1.00", "1.00"]
+
+
+async def test_who_waits_longest_is_first_in_the_queue_though_on_the_last_page(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller()
+    for amount in ("11.00", "12.00", "13.00"):
+        await seller.api.post("/v1/credit-requests", {"amount": amount})
+    page = await desk.admin_page()
+    await page.route(
+        re.compile(r"/v1/credit-requests\?.*limit=100"),
+        lambda route: route.continue_(url=route.request.url.replace("limit=100", "limit=1")),
+    )
+    await page.get_by_role("link", name=re.compile("Credit requests")).first.click()
+    mine = page.get_by_role("listbox").get_by_role("option", name=re.compile(seller.username))
+    await expect(mine.locator("b")).to_have_text(["$11.00", "$12.00", "$13.00"])
+
+
+async def test_on_a_phone_filters_fold_away_and_say_how_many_are_set(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await sold(desk, 2)
+    page = await desk.signed_in(seller.username, viewport={"width": 360, "height": 740})
+    await page.get_by_role("navigation", name="Quick").get_by_role("link", name="History").click()
+    await expect(page.get_by_label("Status")).to_be_hidden()
+    await page.get_by_role("button", name="Filters").click()
+    await page.get_by_label("Status").select_option("failed")
+    await page.get_by_role("button", name="Filters 1").click()
+    await expect(page.get_by_label("Status")).to_be_hidden()
+    await expect(page.get_by_role("row")).to_have_count(2)  # the head, and the one that was declined
