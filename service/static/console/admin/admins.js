@@ -3,6 +3,7 @@
 import { html, useState } from "../app/preact.js";
 import { patch, post } from "../app/api.js";
 import { useAction } from "../app/commands.js";
+import { onlyWrong, wrongPassword, wrongUsername } from "../app/credentials.js";
 import { explain, fieldErrors } from "../app/problems.js";
 import { Button, Field, PasswordField } from "../ui/controls.js";
 import { Dialog } from "../ui/dialog.js";
@@ -48,10 +49,14 @@ function Switch({ admin, onDone }) {
 function Create({ onClose, onDone }) {
   const [form, setForm] = useState({ username: "", password: "" });
   const action = useAction();
-  const errors = fieldErrors(action.fault);
+  const [found, setFound] = useState({});
+  const errors = { ...fieldErrors(action.fault), ...found };
   const bind = (name) => ({ value: form[name], error: errors[name], onInput: (event) => setForm({ ...form, [name]: event.target.value }) });
   const submit = async (event) => {
     event.preventDefault();
+    const wrong = onlyWrong({ username: wrongUsername(form.username), password: wrongPassword(form.password) });
+    setFound(wrong);
+    if (Object.keys(wrong).length) return;
     const made = await action.run(() => post("/v1/admins", form));
     if (!made) return;
     toast(`${made.username} can sign in now.`);

@@ -3,6 +3,7 @@
 import { html, useState } from "../app/preact.js";
 import { patch, post } from "../app/api.js";
 import { useAction, useCommand } from "../app/commands.js";
+import { wrongPassword } from "../app/credentials.js";
 import { decimalsOf, readAmount } from "../app/money.js";
 import { fieldErrors } from "../app/problems.js";
 import { Button, Choice, Field, PasswordField } from "../ui/controls.js";
@@ -82,13 +83,16 @@ export function Suspend({ seller, onClose, onDone }) {
 
 export function Rename({ seller, onClose, onDone }) {
   const [name, setName] = useState(seller.name);
+  const [error, setError] = useState(null);
   const command = useAction();
   const submit = async () => {
+    setError(name.trim() ? null : "Enter the name that people know it by.");
+    if (!name.trim()) return;
     const changed = await command.run(() => patch(`/v1/sellers/${seller.id}`, { name: name.trim() }));
     if (changed) onDone(changed);
   };
   return html`<${Form} title="Rename" verb="Rename" ...${{ command, onClose }} onSubmit=${submit}>
-    <${Field} label="Name" maxlength="100" dir="auto" value=${name} error=${fieldErrors(command.fault).name} onInput=${(event) => setName(event.target.value)} />
+    <${Field} label="Name" maxlength="100" dir="auto" value=${name} error=${error || fieldErrors(command.fault).name} onInput=${(event) => setName(event.target.value)} />
   </${Form}>`;
 }
 
@@ -97,8 +101,8 @@ export function ResetPassword({ seller, onClose, onDone }) {
   const [error, setError] = useState(null);
   const command = useAction();
   const submit = async () => {
-    setError(password.length < 10 ? "Use at least 10 characters." : null);
-    if (password.length < 10) return;
+    setError(wrongPassword(password));
+    if (wrongPassword(password)) return;
     if ((await command.run(() => post(`/v1/sellers/${seller.id}/password`, { new_password: password }))) === undefined) return;
     toast("The password is set. All sessions of the seller have ended.");
     onDone(null);

@@ -3,6 +3,7 @@
 import { html, useRef, useState } from "../app/preact.js";
 import { post } from "../app/api.js";
 import { useAction } from "../app/commands.js";
+import { onlyWrong, wrongPassword, wrongUsername } from "../app/credentials.js";
 import { fieldErrors } from "../app/problems.js";
 import { go, href, place, setQuery } from "../app/router.js";
 import { useStore } from "../app/store.js";
@@ -59,10 +60,11 @@ function Create({ onClose }) {
   const bind = (name) => ({ name, value: form[name], error: found[name] || fieldErrors(action.fault)[name], onInput: (event) => setForm({ ...form, [name]: event.target.value }) });
   const submit = async (event) => {
     event.preventDefault();
-    const errors = {};
-    if (!form.name.trim()) errors.name = "Enter the name that people know it by.";
-    if (!/^[A-Za-z0-9@.+_-]+$/.test(form.username)) errors.username = "Letters, digits and @ . + - _ only.";
-    if (form.password.length < 10) errors.password = "Use at least 10 characters.";
+    const errors = onlyWrong({
+      name: form.name.trim() ? null : "Enter the name that people know it by.",
+      username: wrongUsername(form.username),
+      password: wrongPassword(form.password),
+    });
     setFound(errors);
     if (Object.keys(errors).length) return;
     const { currency, ...rest } = form;

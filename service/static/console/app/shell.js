@@ -4,7 +4,7 @@ import { html, useEffect, useRef, useState } from "./preact.js";
 import { remove } from "./api.js";
 import { liveStatus } from "./live.js";
 import { pageAt, PAGES } from "./pages.js";
-import { href, place } from "./router.js";
+import { go, href, place } from "./router.js";
 import { end } from "./session.js";
 import { useStore } from "./store.js";
 import { usePendingCount } from "./pending.js";
@@ -12,17 +12,20 @@ import { BalanceProvider, useBalance } from "./balance.js";
 import { Amount } from "../ui/amount.js";
 import { Appearance } from "../ui/appearance.js";
 import { IconButton } from "../ui/controls.js";
-import { Empty } from "../ui/states.js";
+import { Empty, Notice } from "../ui/states.js";
 import { Icon, Mark } from "../ui/icon.js";
 import { Page } from "../ui/page.js";
 
+const SIGN_OUT_TIMEOUT_MS = 3000;
+
 export async function signOut() {
   try {
-    await remove("/v1/auth/token");
+    await remove("/v1/auth/token", { timeout_ms: SIGN_OUT_TIMEOUT_MS });
   } catch {
     // The token ends by itself after twelve hours; here it is forgotten in any case.
   }
   end();
+  go("/"); // whoever signs in next begins at the first page
 }
 
 export function Shell({ who }) {
@@ -48,10 +51,16 @@ function Frame({ who }) {
     <${Sidebar} who=${who} current=${current} isOpen=${isMenuOpen} onClose=${() => setIsMenuOpen(false)} />
     <div class="stage" inert=${isMenuOpen}>
       <${TopBar} who=${who} onMenu=${() => setIsMenuOpen(!isMenuOpen)} isMenuOpen=${isMenuOpen} />
-      <main id="main">${found ? html`<${found.row.page} key=${path} id=${found.id} who=${who} />` : html`<${Nowhere} />`}</main>
+      <main id="main">${who.role === "seller" && html`<${Suspension} />`}${found ? html`<${found.row.page} key=${path} id=${found.id} who=${who} />` : html`<${Nowhere} />`}</main>
     </div>
     <${TabBar} role=${who.role} current=${current} onMore=${() => setIsMenuOpen(!isMenuOpen)} isMenuOpen=${isMenuOpen} />
   </div>`;
+}
+
+function Suspension() {
+  const isSuspended = useBalance()?.isSuspended;
+  return html`<div role="status">${isSuspended && html`<div class="suspension"><${Notice} kind="warn" icon="ban">
+    Your account is suspended. You can read everything, and capture or void open holds. Ask an admin to reinstate it.</${Notice}></div>`}</div>`;
 }
 
 function Sidebar({ who, current, isOpen, onClose }) {
@@ -96,11 +105,14 @@ function PendingCount() {
   return count ? html`<span class="count"><span aria-hidden="true">${count}</span><span class="unseen">, ${count} pending</span></span>` : null;
 }
 
+/** So many digits do not fit beside each other in the size of most balances. */
+const LONG = 11;
+
 function BalanceCard() {
   const balance = useBalance();
   return html`<div class="balance-card">
     <p>Available</p>
-    <p class="balance-figure" data-balance=${balance?.available}>${balance ? html`<${Amount} value=${balance.available} currency=${balance.currency} />` : html`<i class="ghost"></i>`}</p>
+    <p class="balance-figure ${balance?.available.length > LONG ? "long" : ""}">${balance ? html`<${Amount} value=${balance.available} currency=${balance.currency} />` : html`<i class="ghost"></i>`}</p>
     ${balance && html`<p class="balance-held">${html`<${Amount} value=${balance.held} currency=${balance.currency} />`} on hold</p>`}
   </div>`;
 }

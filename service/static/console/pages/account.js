@@ -3,6 +3,7 @@
 import { html, useState } from "../app/preact.js";
 import { post } from "../app/api.js";
 import { useAction } from "../app/commands.js";
+import { wrongPassword } from "../app/credentials.js";
 import { fieldErrors } from "../app/problems.js";
 import { signOut } from "../app/shell.js";
 import { Button, Copyable, PasswordField } from "../ui/controls.js";
@@ -38,7 +39,7 @@ function ChangePassword() {
   const submit = async (event) => {
     event.preventDefault();
     const { current_password, new_password, again } = form;
-    if (new_password.length < 10) return setMismatch({ new_password: "Use at least 10 characters." });
+    if (wrongPassword(new_password)) return setMismatch({ new_password: wrongPassword(new_password) });
     if (new_password !== again) return setMismatch({ again: "This is not the same as the new password." });
     setMismatch(null);
     if ((await action.run(() => post("/v1/auth/password", { current_password, new_password }))) === undefined) return undefined;

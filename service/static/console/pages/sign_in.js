@@ -40,7 +40,6 @@ export function SignIn() {
         <h1>Sign in</h1>
         <p class="lead">For admins and sellers.</p>
         ${why === "expired" && html`<${Notice} icon="clock">Your session has ended. Sign in again; you come back to where you were.</${Notice}>`}
-        ${why === "password" && html`<${Notice} icon="check">The password is changed.</${Notice}>`}
         <${Trouble} fault=${action.fault} />
         <div ref=${first}><${Field} label="Username" name="username" value=${username} onInput=${(event) => setUsername(event.target.value)}
           autocomplete="username" autocapitalize="none" spellcheck="false" required /></div>

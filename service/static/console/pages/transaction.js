@@ -53,7 +53,7 @@ function Posting({ entry }) {
       ? html`<table class="posting"><caption class="unseen">Posting</caption><thead><tr><th scope="col">Account</th><th scope="col" class="end">Debit</th><th scope="col" class="end">Credit</th></tr></thead>
           <tbody>${rows.map(([side, account, debit, credit]) => html`<tr key=${side}><th scope="row">${word(account)}</th><td class="end">${cell(debit)}</td><td class="end">${cell(credit)}</td></tr>`)}</tbody></table>`
       : html`<p class="faint">Nothing moves: this entry records a fact.</p>`}
-    <div class="after"><div><p>Available after</p><b><${Amount} value=${entry.available_after} currency=${entry.currency} /></b></div>
+    <div class="balances-after"><div><p>Available after</p><b><${Amount} value=${entry.available_after} currency=${entry.currency} /></b></div>
       <div><p>Held after</p><b><${Amount} value=${entry.held_after} currency=${entry.currency} /></b></div></div>
   </${Card}>`;
 }

@@ -20,6 +20,8 @@ import { Table } from "../ui/table.js";
 const EMPTY = { phone_number: "", amount: "", reference: "", mode: "sell", minutes: "15" };
 const USUAL = ["5", "10", "20", "50"];
 const RECENT = 5;
+/** The receipt is below the form, where the keyboard of a phone would cover it. */
+const isNarrow = matchMedia("(max-width: 52rem)");
 const CHARGE_TYPES = new Set(["charge", "declined", "hold", "capture", "void", "expiry", "refund"]);
 
 export function Sell({ who }) {
@@ -71,7 +73,7 @@ function SellForm({ who, sale }) {
     if (form.reference.trim()) body.reference = form.reference.trim();
     if (form.mode === "hold") Object.assign(body, { capture: false, expires_in: Number(form.minutes) * 60 });
     if (!(await sale.sell(body))) return undefined;
-    return focusOn("phone_number");
+    return isNarrow.matches ? undefined : focusOn("phone_number");
   };
   useEffect(() => {
     if (sale.receipt) setForm((now) => ({ ...EMPTY, mode: now.mode, minutes: now.minutes }));
@@ -99,10 +101,15 @@ const formOf = ({ body }) => ({
 });
 
 function Receipt({ who, charge }) {
-  return html`<${Card} className="receipt-card done">
-    <p class="receipt-done" role="status"><${Icon} name="circle-check" size="20" /> ${charge.status === "pending" ? "Held" : "Sold"}</p>
+  const place = useRef();
+  useEffect(() => {
+    if (isNarrow.matches) place.current.scrollIntoView();
+  }, [charge.id]);
+  const next = () => document.querySelector(".sell-card [name=phone_number]").focus();
+  return html`<div ref=${place}><${Card} className="receipt-card done">
     <p class="only-print receipt-shop">${who.seller.name}</p>
+    <p class="receipt-done" role="status"><${Icon} name="circle-check" size="20" /> ${charge.status === "pending" ? "Held" : "Sold"}</p>
     <${ChargeSummary} charge=${charge} />
-    <div class="card-actions"><${ChargeActions} who=${who} charge=${charge} isSmall /><${Button} icon="printer" onClick=${() => window.print()}>Print receipt</${Button}><a class="button" href="#/charges/${charge.id}">Open</a></div>
-  </${Card}>`;
+    <div class="card-actions"><${Button} kind="primary" className="next-sale" icon="zap" onClick=${next}>Next sale</${Button}><${ChargeActions} who=${who} charge=${charge} /><${Button} icon="printer" onClick=${() => window.print()}>Print receipt</${Button}><a class="button" href="#/charges/${charge.id}">Open</a></div>
+  </${Card}></div>`;
 }

@@ -52,7 +52,7 @@ function Statement({ statement, points }) {
   return html`
     <div class="stats three">
       <${Stat} label="Opening balance" note=${exactTime(statement.from)}><${Figure} value=${opening_balance} currency=${currency} /></${Stat}>
-      <${Stat} label="Closing balance" note=${exactTime(statement.to)}><${Figure} value=${closing_balance} currency=${currency} /></${Stat}>
+      <${Stat} label="Closing balance" note=${Date.parse(statement.to) > Date.now() ? "Now" : exactTime(statement.to)}><${Figure} value=${closing_balance} currency=${currency} /></${Stat}>
       <${Stat} label="Entries"><span class="figure">${whole(entries)}</span></${Stat}>
     </div>
     <${Card} title="Available credit">
@@ -65,7 +65,7 @@ function Statement({ statement, points }) {
         ? html`<${Table} caption="Totals by kind" keyOf=${([type]) => type} rows=${moving} columns=${[
             { name: "Kind", isMain: true, cell: ([type]) => html`<${Badge} name=${type} />` },
             { name: "Entries", isEnd: true, isLabelled: true, cell: ([, total]) => html`<span class="number">${whole(total.count)}</span>` },
-            { name: "Effect on available credit", isEnd: true, isTop: true, cell: ([, total]) => html`<${Amount} value=${total.amount} currency=${currency} isSigned />` },
+            { name: "Effect on available credit", isEnd: true, isTop: true, cell: ([, total]) => (isZero(total.amount) ? html`<span class="faint">–</span>` : html`<${Amount} value=${total.amount} currency=${currency} isSigned />`) },
           ]} />`
         : html`<${Empty} icon="file-text" title="Nothing happened in this period">Choose a longer one.</${Empty}>`}
     </${Card}>`;

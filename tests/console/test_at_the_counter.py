@@ -1,0 +1,82 @@
+"""What whoever sells sees of it: the receipt on a phone and on paper, and what an admin changes meanwhile."""
+
+import pytest
+
+from tests.console.conftest import PHONE, Desk
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_on_a_phone_the_receipt_comes_into_view_and_the_next_sale_is_one_tap_away(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller("50.00")
+    page = await desk.signed_in(seller.username, viewport={"width": 360, "height": 640})
+    await page.get_by_label("Phone number").fill(PHONE)
+    await page.get_by_label("Amount", exact=True).fill("20")
+    await page.get_by_role("button", name="Sell", exact=True).click()
+    await expect(page.locator(".receipt-done")).to_be_in_viewport(ratio=1)
+    await page.get_by_role("button", name="Next sale").click()
+    await expect(page.get_by_label("Phone number")).to_be_focused()
+    await expect(page.get_by_label("Phone number")).to_be_in_viewport(ratio=1)
+
+
+async def test_a_printed_receipt_says_who_sold_and_what_and_nothing_else(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller("50.00")
+    page = await desk.signed_in(seller.username)
+    await page.get_by_label("Phone number").fill(PHONE)
+    await page.get_by_label("Amount", exact=True).fill("20")
+    await page.get_by_role("button", name="Sell", exact=True).click()
+    await page.locator(".receipt-done").wait_for()
+    await page.emulate_media(media="print")
+    [charge] = await seller.charges()
+    for text in (f"Kiosk {seller.username}", "Sold", PHONE, charge["receipt"]):
+        await expect(page.locator(".receipt-card").get_by_text(text, exact=True)).to_be_visible()
+    for part in (page.get_by_role("button"), page.get_by_role("navigation"), page.get_by_text("Latest")):
+        await expect(part.locator("visible=true")).to_have_count(0)
+
+
+async def test_a_seller_that_is_suspended_while_signed_in_is_told_and_told_when_it_is_over(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller("50.00")
+    page = await desk.signed_in(seller.username)
+    admin = await desk.admin()
+    await admin.patch(f"/v1/sellers/{seller.id}", {"status": "suspended"})
+    notice = page.get_by_text("Your account is suspended.")
+    await expect(notice).to_be_visible()
+    await page.get_by_label("Phone number").fill(PHONE)
+    await page.get_by_label("Amount", exact=True).fill("20")
+    await page.get_by_role("button", name="Sell", exact=True).click()
+    await expect(page.get_by_role("alert")).to_contain_text("This account is suspended.")
+    assert await seller.charges() == []
+    await page.reload()
+    await expect(notice).to_be_visible()
+    await admin.patch(f"/v1/sellers/{seller.id}", {"status": "active", "credit_limit": "25.00"})
+    await expect(notice).to_be_hidden()
+    await page.get_by_role("link", name="Credit", exact=True).first.click()
+    await expect(page.locator(".stats")).to_contain_text("$25.00")
+    desk.forgive("status of 403")
+
+
+async def test_news_stays_while_it_is_pointed_at(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller()
+    page = await desk.page()
+    await page.clock.install()  # the five seconds are the page's own
+    await page.get_by_label("Username").fill(seller.username)
+    await page.get_by_label("Password", exact=True).fill("a long password")
+    await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_role("link", name="Credit", exact=True).first.click()
+    await page.get_by_label("Amount", exact=True).fill("100")
+    await page.get_by_role("button", name="Request credit").click()
+    news = page.get_by_text("Asked. You will see the decision here.")
+    await news.hover()
+    await page.clock.fast_forward(20_000)
+    await expect(news).to_be_visible()
+    await page.mouse.move(0, 0)
+    await page.clock.fast_forward(20_000)
+    await expect(news).to_be_hidden()
