@@ -7,9 +7,9 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from tests.console.conftest import PASSWORD, Desk
+from tests.console.conftest import PASSWORD, PHONE, Desk
 from tests.console.demo import furnish
-from tests.console.service_process import Api
+from tests.console.service_process import ADMIN_PASSWORD, Api
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
@@ -28,6 +28,11 @@ STILL = """async () => {
 # Each answers where it stands: a page is settled when nothing is being loaded.
 SETTLED = "() => document.querySelector('h1') && !document.querySelector('.skeleton, .ghost, .is-loading, [aria-busy]')"
 
+# Of the page, and of the tables in it, which would scroll by themselves.
+EXCESS = """() => Math.max(...[document.documentElement, ...document.querySelectorAll('.table-frame')]
+    .map(element => element.scrollWidth - element.clientWidth))"""
+LONG_NAME = f"The Long Name of a Reseller in Llanfair{'pwllgwyngyll' * 4}"
+
 ADMIN_PAGES = ("", "requests", "requests?status=approved", "sellers", "charges", "transactions", "verification")
 MORE_ADMIN_PAGES = ("trial-balance", "admins", "account", "nowhere")
 SELLER_PAGES = ("", "holds", "charges", "credit", "statement", "transactions", "api-keys", "account")
@@ -37,7 +42,17 @@ SELLER_PAGES = ("", "holds", "charges", "credit", "statement", "transactions", "
 async def furnished(browser, service):
     """A shop in which every page has something to show."""
     async with aiohttp.ClientSession() as client:
-        return await furnish(Api(client, service.url))
+        nobody = Api(client, service.url)
+        sellers = await furnish(nobody)
+        admin = await nobody.signed_in("admin", ADMIN_PASSWORD)
+        body = {"username": "long", "password": PASSWORD, "name": LONG_NAME, "currency": "KWD"}
+        sellers["long"] = await admin.post("/v1/sellers", body)
+        credit = {"amount": "9999999999.999", "direction": "credit", "reason": "x" * 200}
+        await admin.post(f"/v1/sellers/{sellers['long']['id']}/adjustments", credit)
+        long = await nobody.signed_in("long", PASSWORD)
+        await long.post("/v1/charges", {"phone_number": PHONE, "amount": "12345678.125", "reference": "r" * 100})
+        await long.post("/v1/credit-requests", {"amount": "12345678.125", "note": "n" * 500})
+        return sellers
 
 
 async def test_the_pages_of_an_admin_are_for_everyone(desk: Desk, furnished) -> None:
@@ -47,7 +62,12 @@ async def test_the_pages_of_an_admin_are_for_everyone(desk: Desk, furnished) -> 
     [charge, *_] = (await seller.get("/v1/charges?limit=1"))["data"]
     [entry, *_] = (await seller.get("/v1/transactions?limit=1"))["data"]
     details = (f"sellers/{kiosk}", f"charges/{charge['id']}", f"transactions/{entry['id']}")
-    await walk(page, (*ADMIN_PAGES, *MORE_ADMIN_PAGES, *details))
+    await walk(page, (*ADMIN_PAGES, *MORE_ADMIN_PAGES, *details, f"sellers/{furnished['long']['id']}"))
+    completed = (await seller.get("/v1/charges?status=completed&limit=1"))["data"][0]
+    await page.goto(f"{desk.service.url}/console/#/charges/{completed['id']}")
+    await page.get_by_role("button", name="Refund").click()
+    await examine(page, "dialog Refund")
+    await page.keyboard.press("Escape")
     await page.goto(f"{desk.service.url}/console/#/sellers/{kiosk}")
     for name in ("Adjust", "Credit limit", "Suspend"):
         await page.get_by_role("button", name=name, exact=True).click()
@@ -58,6 +78,12 @@ async def test_the_pages_of_an_admin_are_for_everyone(desk: Desk, furnished) -> 
 async def test_the_pages_of_a_seller_are_for_everyone(desk: Desk, furnished) -> None:
     page = await desk.page()
     await examine(page, "sign-in")
+    await page.get_by_label("Username").fill("corner-kiosk")
+    await page.get_by_label("Password", exact=True).fill("not the password")
+    await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_text("The username or the password is not right.").wait_for()
+    await examine(page, "sign-in refused")
+    desk.forgive("status of 401")
     page = await desk.signed_in("corner-kiosk")
     await walk(page, SELLER_PAGES)
     await page.get_by_role("button", name="Appearance").click()
@@ -68,6 +94,21 @@ async def test_the_pages_of_a_seller_are_for_everyone(desk: Desk, furnished) -> 
     await page.get_by_role("button", name="Make the key").click()
     await page.get_by_role("heading", name="Your new key").wait_for()
     await examine(page, "new key")
+    await page.goto(f"{desk.service.url}/console/#/holds")
+    await page.get_by_role("button", name="Capture").first.click()
+    await examine(page, "dialog Capture")
+
+
+async def test_what_selling_shows_is_for_everyone(desk: Desk, furnished) -> None:
+    """A receipt of the longest amounts, and a decline."""
+    page = await desk.signed_in("long")
+    for amount, shows in (("1234567.125", ".receipt-done"), ("9999999999.999", "[role=alert]")):
+        await page.get_by_label("Phone number").fill(PHONE)
+        await page.get_by_label("Amount", exact=True).fill(amount)
+        await page.get_by_role("button", name="Sell", exact=True).click()
+        await page.locator(shows).wait_for()
+        await examine(page, shows)
+    desk.forgive("status of 402")
 
 
 async def walk(page: "Page", paths: tuple[str, ...]) -> None:
@@ -89,7 +130,7 @@ async def examine(page: "Page", name: str) -> None:
     await page.set_viewport_size({"width": 360, "height": 740})
     for direction in ("rtl", "ltr"):
         await page.evaluate("direction => { document.documentElement.dir = direction; }", direction)
-        wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        wide = await page.evaluate(EXCESS)
         assert wide == 0, f"{name} is {wide} px wider than a phone, {direction}"
     await page.set_viewport_size({"width": 1280, "height": 900})
 
