@@ -1,6 +1,7 @@
 """What a person sees, and what is not sold twice, when answers are lost and the service goes away."""
 
 import asyncio
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -84,6 +85,21 @@ async def test_a_decline_is_said_in_words_with_what_is_available(desk: Desk) -> 
     desk.forgive("status of 402")
 
 
+async def test_what_is_typed_wrong_is_said_beside_its_field(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    page = await desk.admin_page()
+    await page.get_by_role("link", name="Admins").first.click()
+    await page.get_by_role("button", name="New admin").click()
+    await page.get_by_label("Username", exact=True).fill("two words")
+    await page.get_by_label("First password", exact=True).fill("short")
+    await page.get_by_role("button", name="Create", exact=True).click()
+    for label, words in (("Username", "Letters, digits and @"), ("First password", "Use at least 10 characters.")):
+        field = page.get_by_label(label, exact=True)
+        await expect(field).to_have_attribute("aria-invalid", "true")
+        await expect(field).to_have_accessible_description(re.compile(words))
+
+
 async def test_the_page_outlives_a_restart_of_the_service_and_says_so(desk: Desk) -> None:
     """kill -9 in the middle: what was sold meanwhile is sold once, and what happens later is shown live again."""
     from playwright.async_api import expect
@@ -147,6 +163,7 @@ async def test_a_token_is_nowhere_but_in_the_tab_and_ends_with_signing_out(desk:
     assert token not in await page.evaluate("JSON.stringify({...localStorage}) + document.cookie + location.href")
     await page.get_by_role("button", name="Sign out").click()
     await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    await expect(page).to_have_url(f"{desk.service.url}/console/#/")  # the next one may be no seller
     assert addresses
     assert not any(token in address for address in addresses)
     status = await page.evaluate(
