@@ -3,10 +3,15 @@
 The pages speak to the API as any other client does, with the credentials that a person typed in. So there is
 nothing here that knows a user. They run under a policy that allows neither inline scripts nor styles nor another
 origin. The index names every module of ours, so that a browser asks for them all at once instead of one by one.
+
+Every file stands under the fingerprint of all of them, where it never changes: a browser asks for each once, and on
+the next visit for the index alone, which names another fingerprint when there is a new version.
 """
 
 import mimetypes
+import re
 from collections.abc import Awaitable, Callable
+from hashlib import sha256
 from html import escape
 from pathlib import Path
 from typing import Final
@@ -23,9 +28,11 @@ HEADERS: Final = {
     "require-trusted-types-for 'script'; trusted-types 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-    # Asked for again each time, and answered 304 while nothing has changed: a new version is there at once.
+    # Asked for again each time: a new version is there at once.
     hdrs.CACHE_CONTROL: "no-cache",
 }
+FOR_EVER: Final = {**HEADERS, hdrs.CACHE_CONTROL: "public, max-age=31536000, immutable"}
+FINGERPRINT_LENGTH: Final = 16
 _TYPES: Final = {".js": "text/javascript", ".woff2": "font/woff2", ".svg": "image/svg+xml"}
 _MODULES_GO_HERE: Final = "    <!-- modules -->\n"
 
@@ -34,14 +41,21 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def add_console(app: web.Application) -> None:
     """Adds `/console/` with every file of the folder, each under a route of its own: no path is ever looked up."""
+    version = fingerprint()
 
     async def show_the_way(_request: web.Request) -> web.Response:
         raise web.HTTPPermanentRedirect("/console/")
 
+    async def show_this_version(request: web.Request) -> web.Response:
+        """To whoever has the index of another instance, older or newer: its modules then all come from this one."""
+        raise web.HTTPTemporaryRedirect(f"/console/{version}/{request.path.split('/', 3)[3]}")
+
     app.router.add_get("/console", show_the_way)
     app.router.add_get("/console/", _page(index_page()))
     for path in files():
-        app.router.add_get(f"/console/{path.relative_to(FOLDER).as_posix()}", _file(path))
+        name = path.relative_to(FOLDER).as_posix()
+        app.router.add_get(f"/console/{version}/{name}", _file(path))
+        app.router.add_get(f"/console/{{version:[0-9a-f]{{{FINGERPRINT_LENGTH}}}}}/{name}", show_this_version)
 
 
 def files() -> list[Path]:
@@ -49,11 +63,21 @@ def files() -> list[Path]:
     return sorted(path for path in FOLDER.rglob("*.*") if path.suffix not in {".md", ".LICENSE", ".html"})
 
 
+def fingerprint() -> str:
+    """Another one whenever any file is another one."""
+    digest = sha256()
+    for path in files():
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(FOLDER).as_posix()} {len(content)}\n".encode() + content)
+    return digest.hexdigest()[:FINGERPRINT_LENGTH]
+
+
 def index_page() -> str:
-    """The index with a line for each module."""
+    """The index with a line for each module, all under the fingerprint."""
     modules = [path.relative_to(FOLDER).as_posix() for path in files() if path.suffix == ".js"]
     links = "".join(f'    <link rel="modulepreload" href="{escape(name)}">\n' for name in modules if "/" in name)
-    return (FOLDER / "index.html").read_text().replace(_MODULES_GO_HERE, links)
+    text = (FOLDER / "index.html").read_text().replace(_MODULES_GO_HERE, links)
+    return re.sub(r'\b(href|src)="(?!/)', rf'\1="{fingerprint()}/', text)
 
 
 def _page(text: str) -> Handler:
@@ -67,7 +91,7 @@ def _file(path: Path) -> Handler:
     content_type = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
 
     async def show_file(_request: web.Request) -> web.FileResponse:
-        response = web.FileResponse(path, headers=HEADERS)
+        response = web.FileResponse(path, headers=FOR_EVER)
         response.content_type = content_type
         return response
 

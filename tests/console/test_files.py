@@ -4,7 +4,7 @@ import re
 
 from aiohttp import web
 
-from service.console import FOLDER, add_console, files, index_page
+from service.console import FOLDER, add_console, files, fingerprint, index_page
 
 STRICT = ("default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'", "frame-ancestors 'none'")
 
@@ -13,7 +13,8 @@ async def test_every_file_is_served_under_the_policy(aiohttp_client) -> None:
     app = web.Application()
     add_console(app)
     client = await aiohttp_client(app)
-    for path in ("", *(file.relative_to(FOLDER).as_posix() for file in files())):
+    version = fingerprint()
+    for path in ("", *(f"{version}/{file.relative_to(FOLDER).as_posix()}" for file in files())):
         async with client.get(f"/console/{path}") as response:
             policy = response.headers["Content-Security-Policy"]
             assert response.status == 200, path
@@ -21,17 +22,35 @@ async def test_every_file_is_served_under_the_policy(aiohttp_client) -> None:
             assert "unsafe" not in policy
             if path.endswith(".js"):
                 assert response.content_type == "text/javascript"
-    async with client.get("/console/vendor/README.md") as response:
-        assert response.status == 404
+    for path in (
+        f"{version}/vendor/README.md",
+        "vendor/README.md",
+        f"{version}/nothing.js",
+        "0123456789abcdef/nothing.js",
+    ):
+        async with client.get(f"/console/{path}") as response:
+            assert response.status == 404
     async with client.get("/console", allow_redirects=False) as response:
         assert (response.status, response.headers["Location"]) == (308, "/console/")
+
+
+async def test_a_file_never_changes_where_it_stands_and_another_version_leads_to_this_one(aiohttp_client) -> None:
+    app = web.Application()
+    add_console(app)
+    client = await aiohttp_client(app)
+    async with client.get("/console/") as response:
+        assert response.headers["Cache-Control"] == "no-cache"
+    async with client.get("/console/0123456789abcdef/app/main.js") as response:
+        assert response.url.path == f"/console/{fingerprint()}/app/main.js"
+        assert response.headers["Cache-Control"].endswith("immutable")
+        assert [before.status for before in response.history] == [307]
 
 
 def test_the_index_has_nothing_inline_and_nothing_from_elsewhere() -> None:
     index = index_page()
     assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=|https?://", index)
     for module in (file for file in files() if file.parent != FOLDER and file.suffix == ".js"):
-        assert f'modulepreload" href="{module.relative_to(FOLDER).as_posix()}"' in index
+        assert f'modulepreload" href="{fingerprint()}/{module.relative_to(FOLDER).as_posix()}"' in index
 
 
 def test_every_import_leads_to_a_file() -> None:

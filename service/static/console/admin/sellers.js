@@ -22,7 +22,7 @@ const STATUSES = [{ value: "", label: "All" }, { value: "active", label: "Active
 const SETTLE_MS = 200;
 
 const COLUMNS = [
-  { name: "Seller", isMain: true, cell: ({ id, name }) => html`<a class="row-link" href=${href(`/sellers/${id}`)} dir="auto">${name}</a>` },
+  { name: "Seller", isMain: true, cell: ({ id, name }) => html`<a class="row-link" href=${href(`/sellers/${id}`)}><bdi>${name}</bdi></a>` },
   { name: "Username", cell: ({ username }) => username },
   { name: "Status", cell: ({ status }) => html`<${Badge} name=${status} />` },
   { name: "Since", isQuiet: true, cell: ({ created_at }) => html`<${Ago} at=${created_at} />` },

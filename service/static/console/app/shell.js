@@ -2,6 +2,7 @@
 
 import { html, useEffect, useRef, useState } from "./preact.js";
 import { remove } from "./api.js";
+import { connection } from "./connection.js";
 import { liveStatus } from "./live.js";
 import { pageAt, PAGES } from "./pages.js";
 import { go, href, place } from "./router.js";
@@ -141,7 +142,9 @@ const LIVE = {
 
 function LivePill() {
   const status = useStore(liveStatus);
-  const [kind, text, title] = LIVE[status] || LIVE.connecting;
+  const { state } = useStore(connection);
+  // A stream may not have noticed yet that nobody answers.
+  const [kind, text, title] = (state === "ok" && LIVE[status]) || LIVE.connecting;
   return html`<span class="live-pill ${kind}" title=${title}><i aria-hidden="true"></i>${text}</span>`;
 }
 

@@ -10,7 +10,7 @@ export function Amount({ value, currency, isSigned, className = "" }) {
 }
 
 /** From so many characters on a figure is set smaller, and may break where there is no room beside it. */
-const LONG = 14;
+const LONG = 15;
 
 /** A big figure with its small cents, so that the eye finds the size of it first. */
 export function Figure({ value, currency }) {
