@@ -131,7 +131,7 @@ function TopBar({ who, onMenu, isMenuOpen }) {
 
 function TopBalance() {
   const balance = useBalance();
-  return balance && html`<span class="top-balance"><span class="unseen">Available </span><${Amount} value=${balance.available} currency=${balance.currency} /></span>`;
+  return balance && html`<span class="top-balance ${balance.available.length > LONG ? "long" : ""}"><span class="unseen">Available </span><${Amount} value=${balance.available} currency=${balance.currency} /></span>`;
 }
 
 const LIVE = {
