@@ -1,5 +1,7 @@
 """What whoever sells sees of it: the receipt on a phone and on paper, and what an admin changes meanwhile."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from tests.console.conftest import PHONE, Desk
@@ -72,6 +74,7 @@ async def test_news_stays_while_it_is_pointed_at(desk: Desk) -> None:
     await page.get_by_role("button", name="Sign in").click()
     await page.get_by_role("link", name="Credit", exact=True).first.click()
     await page.get_by_label("Amount", exact=True).fill("100")
+    await page.clock.pause_at(datetime.now(UTC) + timedelta(seconds=2))
     await page.get_by_role("button", name="Request credit").click()
     news = page.get_by_text("Asked. You will see the decision here.")
     await news.hover()
