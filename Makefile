@@ -20,7 +20,7 @@ ARGS ?=
 SEEDS ?= 2000
 START ?= 0
 
-.PHONY: help run test format load scenario bench simulate mutants torture screenshots lock clean
+.PHONY: help run test format load scenario bench simulate mutants torture scale screenshots lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ mutants: $(VENV)/.dev ## plant every known bug in the core and show that the sim
 
 torture: $(VENV)/.dev ## cut, kill, stop, starve, flood, soak and fuzz real processes, and check every answer (hours)
 	@exec $(BIN)/python -m tests.torture $(ARGS)
+
+scale: $(VENV)/.dev ## fill a journal with 1,000,000 sellers and 10,000,000 entries, and measure on it (half an hour, 10 GB)
+	@exec $(BIN)/python -m tests.scale $(ARGS)
 
 screenshots: $(VENV)/.dev ## take the pictures of the console that the README shows
 	@exec $(BIN)/python -m tests.console.screenshots docs/screenshots

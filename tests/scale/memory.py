@@ -1,0 +1,67 @@
+"""What a seller in memory takes, and that no more than so many are ever there."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from tests.scale.figures import Figure
+from tests.scale.fill import Filled
+from tests.scale.shop import Shop, rss_bytes, served
+
+BYTES_PER_SELLER_MAX: Final = 2_048
+GROWTH_MAX: Final = 1.1
+"""Beyond the bound. Allocators scatter, and a sample has noise."""
+AT_ONCE: Final = 64
+WARM_SHARE: Final = 10
+"""One in so many is loaded first, with which comes all that is made once."""
+SELLERS: Final = "SELECT seller_id::text FROM cell_00.accounts ORDER BY right(seller_id::text, 8) LIMIT $1"
+
+
+async def memory(folder: Path, filled: Filled, count: int) -> list[Figure]:
+    return [*await _slope(folder, filled, count), *await _bound(folder, filled, count)]
+
+
+async def _slope(folder: Path, filled: Filled, count: int) -> list[Figure]:
+    async with served(folder, filled) as shop:
+        sellers = await _sellers(shop, count)
+        warm = count // WARM_SHARE
+        await _look_at(shop, sellers[:warm])
+        before = rss_bytes(shop.instance.pid)
+        await _look_at(shop, sellers[warm:])
+        grown = rss_bytes(shop.instance.pid) - before
+    return [
+        Figure("sellers in memory", count, ""),
+        Figure("memory of each", round(grown / (count - warm)), "bytes", BYTES_PER_SELLER_MAX),
+    ]
+
+
+async def _bound(folder: Path, filled: Filled, count: int) -> list[Figure]:
+    bound = count // 4
+    async with served(folder, filled, {"CHARGE_SHOP_SELLERS_LOADED_MAX": str(bound)}) as shop:
+        sellers = await _sellers(shop, count)
+        await _look_at(shop, sellers[:bound])
+        before = rss_bytes(shop.instance.pid)
+        await _look_at(shop, sellers[bound:])
+        after = rss_bytes(shop.instance.pid)
+    return [
+        Figure(f"all memory with {bound:,} sellers, the most that may be loaded", round(before / 2**20, 1), "MiB"),
+        Figure(f"and after {count:,}, the growth", round(after / before, 3), "times", GROWTH_MAX),
+    ]
+
+
+async def _sellers(shop: Shop, count: int) -> list[str]:
+    """In an order that has nothing to do with how they lie on disk."""
+    return [row[0] for row in await shop.owner.fetch(SELLERS, count)]
+
+
+async def _look_at(shop: Shop, sellers: Sequence[str]) -> None:
+    """Whose balance is asked for is loaded."""
+    waiting = iter(sellers)
+    await asyncio.gather(*(_look(shop, waiting) for _ in range(AT_ONCE)))
+
+
+async def _look(shop: Shop, sellers: Iterator[str]) -> None:
+    for seller_id in sellers:
+        status, answer, _, _ = await shop.admin.ask("GET", f"/v1/balance?seller_id={seller_id}")
+        assert status == 200, answer
