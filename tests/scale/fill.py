@@ -117,6 +117,14 @@ async def fill(folder: Path, plan: Plan, on_progress: OnProgress, *, workers: in
     return result
 
 
+async def _hashed(password: str) -> str:
+    passwords = Passwords()
+    try:
+        return await passwords.hash(password)
+    finally:
+        passwords.close()
+
+
 async def _load(url: str, plan: Plan, workers: int, password_hash: str, on_progress: Callable[[int], None]) -> None:
     context = multiprocessing.get_context("spawn")
     done = context.Value("q", 0)
