@@ -65,11 +65,12 @@ if TYPE_CHECKING:
     from actors.directory import Directory
 
 KEYS_REMEMBERED_MAX: Final = 32
-"""Idempotency keys whose answer is kept in memory, the newest; the journal knows the others."""
+"""Idempotency keys of a seller whose answer is kept in memory, the newest; the journal knows the others. The directory
+bounds those of all sellers together."""
 SLICE: Final = 64
 """Commands decided in a row before the event loop is let go: about a millisecond."""
 
-_KeyOfSide: TypeAlias = tuple[bool, str]
+KeyOfSide: TypeAlias = tuple[bool, str]
 _KEY_REUSED: Final = Refusal(
     RefusalCode.IDEMPOTENCY_KEY_REUSED, "the idempotency key came before with another operation or body"
 )
@@ -202,13 +203,14 @@ class Actor:
         self.directory = directory
         self.seller_id = seller_id
         self.account = Account(seller_id)
-        self.keys: dict[_KeyOfSide, UsedBy] = {}
-        self.pinned: dict[_KeyOfSide, int] = {}
+        self.keys: dict[KeyOfSide, UsedBy] = {}
+        self.pinned: dict[KeyOfSide, int] = {}
         """Keys that the journal told of when it gave commands back, with the round in which it did: not to be
         forgotten before those commands are answered, or they would be taken for new ones again, for ever."""
         self.rounds = 0
         """How often the journal gave commands back."""
-        self.mailbox: deque[Envelope] = deque()
+        self.mailbox: deque[Envelope] | None = None
+        """There is one while something queues: an empty one is more than half of what a seller takes in memory."""
         self.task: asyncio.Task[None] | None = None
         """While there is one the actor is busy, and commands queue in the mailbox."""
         self.in_flight = 0
@@ -227,10 +229,15 @@ class Actor:
         """A plain step: the command is decided before this returns, or queued behind what is being loaded."""
         self.in_flight += 1
         if self.task is not None:
-            self.mailbox.append(envelope)
+            self._queue().append(envelope)
         elif not self._handle(envelope):
-            self.mailbox.append(envelope)
+            self._queue().append(envelope)
             self._start(self._catch_up())
+
+    def _queue(self) -> deque[Envelope]:
+        if self.mailbox is None:
+            self.mailbox = deque()
+        return self.mailbox
 
     def release(self) -> None:
         self.in_flight -= 1
@@ -458,9 +465,17 @@ class Actor:
         """The entry with this index uses up the caller's key."""
         assert caller.idempotency_key is not None
         used_by = UsedBy(caller.request_hash, None)
-        self.keys[caller.by_admin, caller.idempotency_key] = used_by
+        key = (caller.by_admin, caller.idempotency_key)
+        self.keys[key] = used_by
+        self.directory.remember(self, key)
         envelope.uses.append((index, used_by))
         self._forget_old_keys()
+
+    def forget_key(self, key: KeyOfSide) -> None:
+        """If it can be: under the same conditions as the oldest."""
+        used_by = self.keys.get(key)
+        if used_by is not None and used_by.done is not None and key not in self.pinned and self.task is None:
+            del self.keys[key]
 
     def _forget_old_keys(self) -> None:
         """The oldest go first, but never one whose answer is still on its way: the journal does not know it yet.
@@ -510,7 +525,7 @@ class Actor:
         for envelope in again:
             envelope.reset()
         # Ahead of what came later: the order in which they were asked is kept.
-        self.mailbox.extendleft(reversed(again))
+        self._queue().extendleft(reversed(again))
         self.account = Account(self.seller_id)
         if self.task is not None:
             self.task.cancel()
@@ -557,7 +572,7 @@ class Actor:
                 self.directory.journal.check_writable()
                 opening = self._unasked()
                 opening.command = Open(currency)
-                self.mailbox.appendleft(opening)
+                self._queue().appendleft(opening)
             else:
                 self.account.load(
                     snapshot.account,
@@ -589,7 +604,7 @@ class Actor:
             handled += 1
             if handled % SLICE == 0:
                 await asyncio.sleep(0)
-        self.task = None
+        self.task = self.mailbox = None
         if self.pinned:
             self._release_pins()
         self._forget_old_keys()
@@ -648,14 +663,14 @@ class Actor:
             key = caller.idempotency_key
             if key is not None and (caller.by_admin, key) not in self.keys:
                 unknown.setdefault(caller.by_admin, []).append(key)
-        found: dict[_KeyOfSide, int] = {}
+        found: dict[KeyOfSide, int] = {}
         for by_admin, keys in unknown.items():
             seqs = await self.directory.store.seqs_of_keys(self.seller_id, by_admin, keys)
             found |= {(by_admin, key): seq for key, seq in seqs.items()}
         await self._load_keys(found)
         return bool(found)
 
-    async def _load_keys(self, seqs: dict[_KeyOfSide, int]) -> None:
+    async def _load_keys(self, seqs: dict[KeyOfSide, int]) -> None:
         if not seqs:
             return
         recorded = await self.directory.store.recorded(self.seller_id, sorted(seqs.values()))
@@ -663,6 +678,7 @@ class Actor:
             found = recorded[seq]
             done = Done(found.entry, found.position, self.account.currency, found.opening)
             self.keys[key] = UsedBy(found.entry.request_hash, done)
+            self.directory.remember(self, key)
         self._forget_old_keys()
 
     async def _load_subject(self, command: Command, subject_id: str) -> None:

@@ -8,13 +8,14 @@ its end.
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import cast
 
 from msgspec import Struct
 
 from actors.account import Rules
-from actors.actor import Actor, Envelope
+from actors.actor import Actor, Envelope, KeyOfSide
 from actors.commands import Command, Outcome
 from journal.committer import Submission, UsedKey
 from journal.journal import Journal
@@ -42,6 +43,8 @@ class Bounds(Struct, frozen=True):
     sellers_loaded_max: int = 100_000
     seller_in_flight_max: int = 4_096
     in_flight_max: int = 20_000
+    keys_remembered_max: int = 50_000
+    """Of all sellers: about 1 KiB each, with the answer. A seller alone may have 32 of them."""
 
 
 def wall_clock_us() -> int:
@@ -71,6 +74,7 @@ class Directory:
         self.in_flight = 0
         self._bounds = bounds
         self._actors: dict[str, Actor] = {}
+        self._remembered: deque[tuple[Actor, KeyOfSide]] = deque()
         self._is_draining = False
         self.journal: Journal
 
@@ -143,6 +147,13 @@ class Directory:
         """Lets go of the actor; the next command makes a new one, which loads from the journal."""
         if self._actors.get(actor.seller_id) is actor:
             del self._actors[actor.seller_id]
+
+    def remember(self, actor: Actor, key: KeyOfSide) -> None:
+        """The actor keeps the answer of one more key; whoever was told to so long ago may let go of one."""
+        self._remembered.append((actor, key))
+        if len(self._remembered) > self._bounds.keys_remembered_max:
+            oldest, its_key = self._remembered.popleft()
+            oldest.forget_key(its_key)
 
     def report_bug(self, actor: Actor, bug: BaseException) -> None:
         log.error("actor_broken", exc_info=bug, extra={"seller_id": actor.seller_id})
