@@ -238,12 +238,14 @@ class PostgresStore:
                 server_settings={"role": SERVICE_ROLE, **FLUSH_SETTINGS},
                 timeout=self._flush_timeout_s,
             )
-            timeout_ms = int(1_000 * (self._flush_timeout_s + TRANSACTION_GRACE_S))
-            await connection.fetch(TRANSACTION_TIMEOUT, str(timeout_ms))
             connection.add_log_listener(self._heard)
             connection.add_termination_listener(self._lost)
             self._flush_entries = await connection.prepare(self._sql(FLUSH.replace("{projections}", "")))
             self._flush_all = await connection.prepare(self._sql(FLUSH.replace("{projections}", PROJECTIONS)))
+            # After them: asyncpg prepares without a Sync, so the server is left within a transaction, whose time would
+            # run out while nobody sells. The next statement that is executed ends it.
+            timeout_ms = int(1_000 * (self._flush_timeout_s + TRANSACTION_GRACE_S))
+            await connection.fetch(TRANSACTION_TIMEOUT, str(timeout_ms))
         except CONNECTION_FAULTS as fault:
             raise JournalUnavailable(str(fault)) from fault
         self._connection = connection

@@ -137,6 +137,18 @@ async def test_the_flush_reads_by_index_even_when_planned_on_an_empty_journal(
     await connection.close()
 
 
+async def test_while_nobody_sells_no_transaction_is_open(database: Database, pool: Any, owner: Any) -> None:
+    """The server would end it with its connection when its time is over, and keep every dead row until then."""
+    store = PostgresStore(database.app_url, pool)
+    await lead(store)
+    opened = await owner.fetch(
+        "SELECT query FROM pg_stat_activity"
+        " WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()"
+    )
+    assert opened == []
+    await store.close()
+
+
 async def test_the_service_role_cannot_change_the_journal(database: Database, pool: Any, owner: Any) -> None:
     store = PostgresStore(database.app_url, pool)
     lease = await lead(store)
