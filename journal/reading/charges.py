@@ -21,21 +21,24 @@ SELECT {OPENING_COLUMNS}, coalesce(
     (SELECT c.last_seq FROM {{cell}}.charges c WHERE c.seller_id = e.seller_id AND c.seq = e.seq), e.seq) AS last_seq"""
 _SELECT: Final = f"{_OPENING} FROM {{cell}}.entries e"
 
-# An index that must not be used is kept out by `+ 0`.
+# An index that must not be used is kept out by `+ 0`; a condition on the type that must not lead, by standing in
+# _FILTERS only where the range of the index does not say the type already. (It would lead: all holds would be read on
+# the way to the declined charges.)
 # $1 seller, $2 first and $3 end (exclusive) of the range of seq, position or id, $4 limit, and the filters:
 # $5 from, $6 to, $7 phone number, $8 reference, $9 idempotency key, $10 status.
-_FILTERS: Final = """e.type IN ('charge', 'hold', 'declined') AND e.at_us >= $5 AND e.at_us < $6
+_FILTERS_OF_OPENER: Final = """e.at_us >= $5 AND e.at_us < $6
   AND ($7::text IS NULL OR e.phone_number = $7) AND ($8::text IS NULL OR e.reference = $8)
   AND ($9::text IS NULL OR (e.idempotency_key = $9 AND NOT e.by_admin))
   AND ($10::text IS NULL OR $10 = CASE e.type WHEN 'declined' THEN 'failed' ELSE coalesce(
         (SELECT c.status FROM {cell}.charges c WHERE c.seller_id = e.seller_id AND c.seq = e.seq), 'completed') END)"""
+_FILTERS: Final = f"e.type IN ('charge', 'hold', 'declined') AND {_FILTERS_OF_OPENER}"
 
 OF_SELLER: Final = f"""{_SELECT}
 WHERE (e.seller_id, e.seq) >= ($1, $2) AND (e.seller_id, e.seq) < ($1, $3) AND {_FILTERS}
 ORDER BY e.seller_id DESC, e.seq DESC LIMIT $4"""
 OF_SELLER_DECLINED: Final = f"""{_SELECT}
 WHERE (e.seller_id, e.type, e.seq) >= ($1, 'declined', $2) AND (e.seller_id, e.type, e.seq) < ($1, 'declined', $3)
-  AND e.type <> 'charge' AND {_FILTERS}
+  AND e.type <> 'charge' AND {_FILTERS_OF_OPENER}
 ORDER BY e.seller_id DESC, e.type DESC, e.seq DESC LIMIT $4"""
 OF_SELLER_WITH_ROW: Final = f"""{_SELECT}
 JOIN {{cell}}.charges r ON e.seller_id = r.seller_id AND e.seq = r.seq
@@ -57,7 +60,7 @@ WHERE $1::uuid IS NULL AND e.position >= $2 AND e.position < $3 AND {_FILTERS}
 ORDER BY e.position DESC LIMIT $4"""
 OF_ALL_DECLINED: Final = f"""{_SELECT}
 WHERE $1::uuid IS NULL AND (e.type, e.position) >= ('declined', $2) AND (e.type, e.position) < ('declined', $3)
-  AND e.type <> 'charge' AND {_FILTERS}
+  AND e.type <> 'charge' AND {_FILTERS_OF_OPENER}
 ORDER BY e.type DESC, e.position DESC LIMIT $4"""
 OF_ALL_WITH_ROW: Final = f"""{_SELECT}
 JOIN {{cell}}.charges r ON e.seller_id = r.seller_id AND e.seq = r.seq
