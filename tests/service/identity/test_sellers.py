@@ -1,12 +1,25 @@
 """Sellers: one id with their user, a tag of their own, found by any part of their names."""
 
+from random import Random
+
 import asyncpg
+import msgspec
 import pytest
 
+from journal.ids import new_id
+from service.identity.page import FIRST
 from service.identity.refusals import USERNAME_TAKEN
-from service.identity.sellers import SellerProfile, Sellers
+from service.identity.sellers import NEWEST_SUSPENDED, SellerProfile, Sellers
 from tests.service.identity.conftest import PASSWORD, Identity
 
+MANY = 2_000
+SUSPENDED = 60
+MAKE_SELLERS = """
+WITH ids AS (SELECT id, n FROM unnest($1::uuid[]) WITH ORDINALITY AS i (id, n)), made AS (
+    INSERT INTO shop.users (id, username, role, password_hash, created_at)
+    SELECT id, 'many-' || n, 'seller', '', uuid_extract_timestamp(id) FROM ids)
+INSERT INTO shop.sellers (id, name, search, currency, created_at)
+SELECT id, 'Many', 'many', 'USD', uuid_extract_timestamp(id) FROM ids"""
 NOBODY = "00000000-0000-7000-8000-000000000000"
 
 
@@ -116,6 +129,24 @@ async def test_a_search_uses_its_index(identity: Identity, owner: asyncpg.Connec
         "EXPLAIN SELECT FROM shop.sellers s WHERE shop.grams(s.search) @> '{kio,ios}' AND s.search LIKE '%kios%'"
     )
     assert any("sellers_search" in row[0] for row in plan)
+
+
+async def test_the_suspended_are_found_among_many_at_the_cost_of_a_page(
+    identity: Identity, owner: asyncpg.Connection
+) -> None:
+    """Newest first, page by page; here they are the oldest, behind all others."""
+    ids = [new_id(identity.clock.us + 1_000 * number, Random(number).randbytes) for number in range(MANY)]
+    await owner.execute(MAKE_SELLERS, ids)
+    await owner.execute("INSERT INTO cell_00.accounts SELECT unnest($1::uuid[]), 'USD', true, 0", ids[:SUSPENDED])
+    await owner.execute("INSERT INTO cell_00.accounts SELECT unnest($1::uuid[]), 'USD', false, 0", ids[SUSPENDED:])
+    await owner.execute("ANALYZE")
+    walked = await identity.sellers.list(limit=25, is_suspended=True)
+    while page := await identity.sellers.list(limit=25, is_suspended=True, before=walked[-1].position):
+        walked += page
+    assert [seller.id for seller in walked] == ids[:SUSPENDED][::-1]
+
+    plan = await owner.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {NEWEST_SUSPENDED}", FIRST.at, FIRST.id, 25)
+    assert msgspec.json.decode(plan)[0]["Plan"]["Shared Hit Blocks"] <= 10 * 25
 
 
 async def test_a_new_name_is_found_and_the_old_one_is_not(identity: Identity) -> None:
