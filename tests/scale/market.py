@@ -42,6 +42,7 @@ RESTOCK_BELOW: Final = 10_000
 RESTOCK: Final = (100_000, 900_000)
 """Minor units that a seller asks for when it has less than `RESTOCK_BELOW`."""
 REFUNDABLE_MAX: Final = 5_000
+OPENING_ENTRIES: Final = 2
 STEP_ENTRIES_MAX: Final = 2
 RULES: Final = Rules()
 
@@ -98,7 +99,7 @@ class Market:
         self._random = Random(f"{plan.seed} {number}")
         self._to_open = (seller_of(plan, each) for each in range(number, plan.sellers, of))
         self._next = next(self._to_open, None)
-        self._big_share = of * plan.big / plan.entries if number == 0 else 0.0
+        self._big_share = of * plan.big / (plan.entries - OPENING_ENTRIES * plan.sellers) if number == 0 else 0.0
         self._now_us = plan.from_us
         self._admins = [admin.id for admin in admins_of(plan)]
         self._accounts: list[Account] = []

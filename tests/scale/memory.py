@@ -5,11 +5,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from tests.processes.running import Client
 from tests.scale.figures import Figure
 from tests.scale.fill import Filled
 from tests.scale.shop import Shop, rss_bytes, served
 
 BYTES_PER_SELLER_MAX: Final = 2_048
+ANSWERS_MIB_MAX: Final = 96
+"""The directory keeps 50,000 of them, about 1 KiB each."""
+SALES: Final = 30
 GROWTH_MAX: Final = 1.1
 """Beyond the bound. Allocators scatter, and a sample has noise."""
 AT_ONCE: Final = 64
@@ -19,7 +23,11 @@ SELLERS: Final = "SELECT seller_id::text FROM cell_00.accounts ORDER BY right(se
 
 
 async def memory(folder: Path, filled: Filled, count: int) -> list[Figure]:
-    return [*await _slope(folder, filled, count), *await _bound(folder, filled, count)]
+    return [
+        *await _slope(folder, filled, count),
+        *await _bound(folder, filled, count),
+        *await _answers(folder, filled, count // 20),
+    ]
 
 
 async def _slope(folder: Path, filled: Filled, count: int) -> list[Figure]:
@@ -48,6 +56,29 @@ async def _bound(folder: Path, filled: Filled, count: int) -> list[Figure]:
         Figure(f"all memory with {bound:,} sellers, the most that may be loaded", round(before / 2**20, 1), "MiB"),
         Figure(f"and after {count:,}, the growth", round(after / before, 3), "times", GROWTH_MAX),
     ]
+
+
+async def _answers(folder: Path, filled: Filled, count: int) -> list[Figure]:
+    """Of sales with a key, whose answers are kept for a while."""
+    async with served(folder, filled) as shop:
+        sellers = await shop.some_sellers(count)
+        for each in sellers:
+            await _sell(shop.client_of(each), 1)
+        before = rss_bytes(shop.instance.pid)
+        for each in sellers:
+            await _sell(shop.client_of(each), SALES)
+        grown = rss_bytes(shop.instance.pid) - before
+    name = f"growth by {count * SALES:,} sales with a key, of {count:,} sellers"
+    return [Figure(name, round(grown / 2**20, 1), "MiB", ANSWERS_MIB_MAX)]
+
+
+async def _sell(client: Client, sales: int) -> None:
+    charges = [
+        {"phone_number": "+15550100001", "amount": "0.01", "idempotency_key": f"{sales} {each}"}
+        for each in range(sales)
+    ]
+    status, answer, _, _ = await client.ask("POST", "/v1/charges/batch", {"mode": "independent", "charges": charges})
+    assert status == 200, answer
 
 
 async def _sellers(shop: Shop, count: int) -> list[str]:

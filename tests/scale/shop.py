@@ -23,7 +23,7 @@ PAGE: Final = resource.getpagesize()
 # Sellers that can sell much of what costs 0.01, from all over.
 RICH: Final = """
 SELECT s.seller_id::text FROM (
-    SELECT a.seller_id FROM cell_00.accounts a TABLESAMPLE BERNOULLI (least(100, $2))
+    SELECT a.seller_id FROM cell_00.accounts a TABLESAMPLE BERNOULLI (least(100, $2::float8))
     WHERE NOT a.is_suspended AND a.currency <> 'JPY') s
 CROSS JOIN LATERAL (
     SELECT e.available_after FROM cell_00.entries e WHERE e.seller_id = s.seller_id ORDER BY e.seq DESC LIMIT 1) e
@@ -57,6 +57,7 @@ class Shop:
         """Picked at random, with credit, and with an API key of their own."""
         percent = 100 * 4 * count / self.filled.plan.sellers
         ids = [row[0] for row in await self.owner.fetch(RICH, count, percent)]
+        assert ids, "no seller can sell anything"
         return await self.with_keys(ids)
 
     async def with_keys(self, ids: Sequence[str]) -> list[Seller]:
