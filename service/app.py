@@ -97,7 +97,9 @@ class Services:
         self.sellers = Sellers(database, self.passwords, now_us=self.clock_us, random_bytes=self.random_bytes)
         self.sign_in = SignIn(self.users, self.tokens, self.passwords, Throttle(boot_time_s))
         self.database = database
-        self.known_sellers = KnownSellers(self.sellers.find, self.sellers.find_by_tag)
+        self.known_sellers = KnownSellers(
+            self.sellers.find, self.sellers.find_by_tag, known_max=2 * settings.sellers_loaded_max
+        )
         self.verification_runs = VerificationRuns(
             database,
             home.app_url,

@@ -18,8 +18,8 @@ BITE: Final = 2**18
 async def exports(shop: Shop) -> list[Figure]:
     url = f"{shop.admin.address}/v1/transactions.csv?seller_id={shop.filled.big_seller}"
     headers = {"Authorization": f"Bearer {shop.admin.token}"}
-    before = rss_bytes(shop.instance.pid)
-    sampler = asyncio.create_task(_peak(shop.instance.pid))
+    before = rss_bytes(shop.pid)
+    sampler = asyncio.create_task(_peak(shop.pid))
     begin = time.monotonic()
     lines = 0
     no_limit = aiohttp.ClientTimeout(total=None)

@@ -35,9 +35,9 @@ async def _slope(folder: Path, filled: Filled, count: int) -> list[Figure]:
         sellers = await _sellers(shop, count)
         warm = count // WARM_SHARE
         await _look_at(shop, sellers[:warm])
-        before = rss_bytes(shop.instance.pid)
+        before = rss_bytes(shop.pid)
         await _look_at(shop, sellers[warm:])
-        grown = rss_bytes(shop.instance.pid) - before
+        grown = rss_bytes(shop.pid) - before
     return [
         Figure("sellers in memory", count, ""),
         Figure("memory of each", round(grown / (count - warm)), "bytes", BYTES_PER_SELLER_MAX),
@@ -49,9 +49,9 @@ async def _bound(folder: Path, filled: Filled, count: int) -> list[Figure]:
     async with served(folder, filled, {"CHARGE_SHOP_SELLERS_LOADED_MAX": str(bound)}) as shop:
         sellers = await _sellers(shop, count)
         await _look_at(shop, sellers[:bound])
-        before = rss_bytes(shop.instance.pid)
+        before = rss_bytes(shop.pid)
         await _look_at(shop, sellers[bound:])
-        after = rss_bytes(shop.instance.pid)
+        after = rss_bytes(shop.pid)
     return [
         Figure(f"all memory with {bound:,} sellers, the most that may be loaded", round(before / 2**20, 1), "MiB"),
         Figure(f"and after {count:,}, the growth", round(after / before, 3), "times", GROWTH_MAX),
@@ -64,10 +64,10 @@ async def _answers(folder: Path, filled: Filled, count: int) -> list[Figure]:
         sellers = await shop.some_sellers(count)
         for each in sellers:
             await _sell(shop.client_of(each), 1)
-        before = rss_bytes(shop.instance.pid)
+        before = rss_bytes(shop.pid)
         for each in sellers:
             await _sell(shop.client_of(each), SALES)
-        grown = rss_bytes(shop.instance.pid) - before
+        grown = rss_bytes(shop.pid) - before
     name = f"growth by {count * SALES:,} sales with a key, of {count:,} sellers"
     return [Figure(name, round(grown / 2**20, 1), "MiB", ANSWERS_MIB_MAX)]
 

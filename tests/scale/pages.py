@@ -104,7 +104,7 @@ class _Asking:
             begin = time.perf_counter()
             status, answer, _, _ = await client.ask("GET", f"{path}?{urlencode(asked)}")
             took_s.append(time.perf_counter() - begin)
-            assert status == 200, answer
+            assert status == 200, (path, asked, answer)
             cursor = answer.get("next_cursor") if cursor is None else None
         return took_s
 

@@ -14,9 +14,8 @@ from msgspec import Struct
 from journal.embedded import running
 from journal.ids import new_id
 from service.identity.bearer import DISPLAYED_LENGTH, CredentialKind, digest_of, new_secret
-from tests.processes.running import PASSWORD, Client
+from tests.processes.running import PASSWORD, Client, Serving, serving
 from tests.scale.fill import Filled
-from tests.torture.instance import Instance
 
 PAGE: Final = resource.getpagesize()
 
@@ -40,18 +39,19 @@ class Seller(Struct, frozen=True):
 
 
 class Shop:
-    def __init__(self, filled: Filled, instance: Instance, owner: Any, session: aiohttp.ClientSession) -> None:
+    def __init__(self, filled: Filled, service: Serving, owner: Any, session: aiohttp.ClientSession) -> None:
         self.filled = filled
-        self.instance = instance
+        self.address = service.address
+        self.pid = service.process.pid
         self.owner = owner
         self.session = session
         self.admin: Client
 
     async def sign_in(self) -> None:
-        self.admin = await Client(self.session, self.instance.url).signed_in("admin", PASSWORD)
+        self.admin = await Client(self.session, self.address).signed_in("admin", PASSWORD)
 
     def client_of(self, seller: Seller) -> Client:
-        return Client(self.session, self.instance.url, seller.key)
+        return Client(self.session, self.address, seller.key)
 
     async def some_sellers(self, count: int) -> list[Seller]:
         """Picked at random, with credit, and with an API key of their own."""
@@ -75,18 +75,16 @@ class Shop:
 @asynccontextmanager
 async def served(folder: Path, filled: Filled, settings: Mapping[str, str] | None = None) -> AsyncIterator[Shop]:
     """`settings` are names and values of the service's environment."""
-    instance = Instance(folder, settings or {})
-    async with running(folder / "data") as server:
+    data = folder / "data"
+    async with running(data) as server, serving("--data-dir", str(data), extra=settings) as service:
         owner = await asyncpg.connect(server.owner_url)
         try:
-            await instance.start()
             async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-                shop = Shop(filled, instance, owner, session)
+                shop = Shop(filled, service, owner, session)
                 await shop.sign_in()
                 yield shop
         finally:
-            await instance.stop()
-            owner.terminate()
+            await owner.close()
 
 
 def rss_bytes(pid: int) -> int:

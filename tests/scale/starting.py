@@ -5,24 +5,20 @@ from pathlib import Path
 from typing import Final
 
 from journal.embedded import running
+from tests.processes.running import serving
 from tests.scale.figures import Figure
-from tests.torture.instance import Instance
 
 READY_S_MAX: Final = 2.0
 
 
 async def starting(folder: Path, starts: int) -> list[Figure]:
     """The longest of so many starts."""
-    instance = Instance(folder, {})
     took_s = []
     async with running(folder / "data"):
         for _ in range(starts):
             begin = time.monotonic()
-            try:
-                await instance.start()
+            async with serving("--data-dir", str(folder / "data")):
                 took_s.append(time.monotonic() - begin)
-            finally:
-                await instance.stop()
     return [
         Figure("start to ready, shortest", round(min(took_s), 2), "s"),
         Figure("start to ready, longest", round(max(took_s), 2), "s", READY_S_MAX),

@@ -71,7 +71,7 @@ async def _load(shop: Shop, keys: Path, seconds: int) -> Round:
         f"-c{CONNECTIONS}",
         f"-d{seconds}s",
         f"-s{SCRIPT}",
-        shop.instance.url,
+        shop.address,
         "--",
         str(keys),
         os.urandom(8).hex(),
