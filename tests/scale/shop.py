@@ -16,6 +16,7 @@ from journal.ids import new_id
 from service.identity.bearer import DISPLAYED_LENGTH, CredentialKind, digest_of, new_secret
 from tests.processes.running import PASSWORD, Client, Serving, serving
 from tests.scale.fill import Filled
+from tests.torture.instance import backends_of
 
 PAGE: Final = resource.getpagesize()
 
@@ -39,8 +40,11 @@ class Seller(Struct, frozen=True):
 
 
 class Shop:
-    def __init__(self, filled: Filled, service: Serving, owner: Any, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, filled: Filled, service: Serving, postmaster: int | None, owner: Any, session: aiohttp.ClientSession
+    ) -> None:
         self.filled = filled
+        self.postmaster = postmaster
         self.address = service.address
         self.pid = service.process.pid
         self.owner = owner
@@ -49,6 +53,10 @@ class Shop:
 
     async def sign_in(self) -> None:
         self.admin = await Client(self.session, self.address).signed_in("admin", PASSWORD)
+
+    def processor_s(self) -> float:
+        """Used so far by the service and its database."""
+        return processor_s(self.pid) + processor_s_of_server(self.postmaster)
 
     def client_of(self, seller: Seller) -> Client:
         return Client(self.session, self.address, seller.key)
@@ -80,7 +88,7 @@ async def served(folder: Path, filled: Filled, settings: Mapping[str, str] | Non
         owner = await asyncpg.connect(server.owner_url)
         try:
             async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-                shop = Shop(filled, service, owner, session)
+                shop = Shop(filled, service, server.pid, owner, session)
                 await shop.sign_in()
                 yield shop
         finally:
@@ -90,3 +98,18 @@ async def served(folder: Path, filled: Filled, settings: Mapping[str, str] | Non
 def rss_bytes(pid: int) -> int:
     """What the process holds in memory. Shared pages count, which a Python process has few of."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+
+
+def processor_s_of_server(postmaster: int | None) -> float:
+    """Of all its processes, those that have ended too."""
+    assert postmaster is not None
+    return sum(map(processor_s, (postmaster, *backends_of(postmaster))))
+
+
+def processor_s(pid: int) -> float:
+    """Of the process, and of its children that have ended; nothing when it has ended itself."""
+    try:
+        times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15]
+    except OSError:
+        return 0.0
+    return sum(map(int, times)) / os.sysconf("SC_CLK_TCK")

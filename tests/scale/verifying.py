@@ -15,8 +15,7 @@ from journal.embedded import running
 from tests.processes.running import environment
 from tests.scale.figures import Figure
 from tests.scale.fill import Filled
-from tests.scale.shop import rss_bytes
-from tests.torture.instance import backends_of
+from tests.scale.shop import processor_s_of_server, rss_bytes
 
 ENTRIES_PER_S_MIN: Final = 100_000
 GROWTH_MAX: Final = 1.3
@@ -77,15 +76,9 @@ def _read(terminal: int, shown: bytearray) -> None:
 
 
 def _used_s(postmaster: int | None) -> float:
-    """Processor time of our children that have ended, and of a server with all its processes, ended or not."""
-    assert postmaster is not None
+    """Processor time of our children that have ended, and of the database."""
     ours = resource.getrusage(resource.RUSAGE_CHILDREN)
-    used_s = ours.ru_utime + ours.ru_stime
-    for pid in (postmaster, *backends_of(postmaster)):
-        with suppress(OSError):
-            user, system, *of_ended = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15]
-            used_s += sum(map(int, (user, system, *of_ended))) / os.sysconf("SC_CLK_TCK")
-    return used_s
+    return ours.ru_utime + ours.ru_stime + processor_s_of_server(postmaster)
 
 
 def _tree(pid: int) -> Iterator[int]:
