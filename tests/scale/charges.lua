@@ -8,12 +8,14 @@ local headers = { ["Content-Type"] = "application/json" }
 function init(arguments)
     for line in io.lines(arguments[1]) do keys[#keys + 1] = "Bearer " .. line end
     round = arguments[2]
+    math.randomseed(tonumber(string.sub(round, 1, 7), 16))
 end
 
 function request()
     count = count + 1
     headers["Authorization"] = keys[count % #keys + 1]
-    headers["Idempotency-Key"] = round .. "-" .. count
+    -- As random as those of real clients: each falls on another page of the index.
+    headers["Idempotency-Key"] = string.format("%08x%08x", math.random(0, 2^31 - 1), math.random(0, 2^31 - 1)) .. round .. count
     return wrk.format("POST", "/v1/charges", headers, body)
 end
 
