@@ -302,6 +302,7 @@ class Actor:
         else:
             if key is not None:
                 self._remember(caller, envelope, len(decision) - 1)
+                self._forget_old_keys()
             self._write(envelope, decision)
         return True
 
@@ -359,6 +360,10 @@ class Actor:
         for entry in entries:
             self.directory.count(entry.type)
         if entries:
+            # Nothing is left in it of a decision that was given up.
+            assert len(envelope.uses) <= len(entries)
+            assert len(envelope.rows) <= len(entries)
+            self._forget_old_keys()
             envelope.entries = tuple(entries)
             self.undurable += 1
             self.directory.journal.submit(envelope)
@@ -469,7 +474,6 @@ class Actor:
         self.keys[key] = used_by
         self.directory.remember(self, key)
         envelope.uses.append((index, used_by))
-        self._forget_old_keys()
 
     def forget_key(self, key: KeyOfSide) -> None:
         """If it can be: under the same conditions as the oldest."""

@@ -1,6 +1,8 @@
 """What may be asked of an account, and how it may be refused.
 
-A command is a value; it has been decoded, normalised and bounded at the edge. Amounts are minor units.
+A command is a value; it has been decoded, normalised and bounded at the edge. Amounts are minor units. Values have no
+cycles, so the garbage collector need not know those of which there are many: it would walk a batch of 10,000 charges
+again and again.
 
 Adding a command: 1. its Struct here; 2. its rule in `account.py` (`decide`, and `apply` if it makes a new type
 of entry); 3. the entry type in `journal/entry.py` with its flow; 4. a handler and its row in
@@ -31,7 +33,7 @@ class RefusalCode(StrEnum):
     VALIDATION_FAILED = "validation_failed"
 
 
-class Refusal(Struct, frozen=True):
+class Refusal(Struct, frozen=True, gc=False):
     """A command that is not done. It wrote nothing and used up no key."""
 
     code: RefusalCode
@@ -42,7 +44,7 @@ class Refusal(Struct, frozen=True):
     """With `validation_failed`: the member of the body that is at fault."""
 
 
-class Caller(Struct, frozen=True):
+class Caller(Struct, frozen=True, gc=False):
     """On whose behalf a command comes, and under which key."""
 
     made_by: str | None
@@ -55,7 +57,7 @@ class Caller(Struct, frozen=True):
 SYSTEM_CALLER = Caller(None, False)
 
 
-class Charge(Struct, frozen=True):
+class Charge(Struct, frozen=True, gc=False):
     """Sell: at once, or hold the amount for a later capture when `expires_in_s` is given."""
 
     caller: Caller
@@ -67,7 +69,7 @@ class Charge(Struct, frozen=True):
     expires_in_s: int | None = None
 
 
-class ChargeMany(Struct, frozen=True):
+class ChargeMany(Struct, frozen=True, gc=False):
     """Charges, each with a caller and key of its own. Atomic: all of them, or none and all are declined.
 
     The caller of the whole has no key."""
@@ -153,7 +155,7 @@ Command: TypeAlias = (
 )
 
 
-class AccountView(Struct, frozen=True):
+class AccountView(Struct, frozen=True, gc=False):
     """An account as its journal shows it: everything up to `seq` is durable."""
 
     seller_id: str
@@ -169,7 +171,7 @@ class AccountView(Struct, frozen=True):
     """When the actor looked: up to then there was no other entry, and no hold had expired."""
 
 
-class Done(Struct, frozen=True):
+class Done(Struct, frozen=True, gc=False):
     """A command whose entry is durable. The answer to the request is a function of this alone."""
 
     entry: Entry
@@ -180,7 +182,7 @@ class Done(Struct, frozen=True):
     is_replay: bool = False
 
 
-class ManyDone(Struct, frozen=True):
+class ManyDone(Struct, frozen=True, gc=False):
     """What became of each charge of a `ChargeMany`, in order; all of it is durable."""
 
     results: tuple[Done | Refusal, ...]

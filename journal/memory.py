@@ -44,7 +44,6 @@ class MemoryDatabase:
         """What `journal.restores` does to the lease of a journal that was restored."""
         self.epoch += 1
         self.owner = None
-        self.expires_at_s = float("-inf")
         self.is_frozen = True
 
     def unfreeze(self) -> None:

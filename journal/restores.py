@@ -22,9 +22,9 @@ from journal.store import JournalUnavailable
 
 CONNECT_TIMEOUT_S: Final = 15.0
 
-# Every flush holds the lease's row: behind this lock none is under way, and the last position is the last.
-FREEZE: Final = """
-UPDATE {cell}.lease SET epoch = epoch + 1, owner = NULL, expires_at = '-infinity', is_frozen = true RETURNING epoch"""
+# Every flush holds the lease's row: behind this lock none is under way, and the last position is the last. The lease
+# still runs out when it would have: until then its owner may be answering reads from memory, and no other may write.
+FREEZE: Final = "UPDATE {cell}.lease SET epoch = epoch + 1, owner = NULL, is_frozen = true RETURNING epoch"
 UNFREEZE: Final = "UPDATE {cell}.lease SET is_frozen = false"
 RECORD: Final = """
 INSERT INTO {cell}.restores (number, restored_at, restored_by, backup_made_at, last_position, epoch)

@@ -45,9 +45,9 @@ WORKLOADS: Final[tuple[Workload | Copy, ...]] = (
     Workload("holds", "holds, then captured", "service", "holds", charges_per_request=0.5),
     Workload("row_locks", "row locks", "row_locks", "charges"),
     Workload("row_locks_hot", "row locks, one seller", "row_locks", "charges", "one"),
-    Workload("batch_1000", "batches of 1,000", "service", "batches", "even", "1000", 1000, connections=4),
+    Workload("batch_1000", "batches of 1,000", "service", "batches", "even", "1000", 1000, connections=8),
     Copy("copy_1000", "COPY, 1,000 rows a commit", 1000),
-    Workload("batch_10000", "batches of 10,000", "service", "batches", "even", "10000", 10_000, connections=2, times=3),
+    Workload("batch_10000", "batches of 10,000", "service", "batches", "even", "10000", 10_000, connections=4, times=3),
     Copy("copy_10000", "COPY, 10,000 rows a commit", 10_000),
 )
 

@@ -70,7 +70,7 @@ class Admin(Struct, frozen=True):
     created_at: Time
 
 
-class Balances(Struct, frozen=True):
+class Balances(Struct, frozen=True, gc=False):
     available: Annotated[SignedMoney, Meta(description="What can be sold for, without the credit limit.")]
     held: Annotated[Money, Meta(description="What pending holds keep.")]
 
@@ -115,7 +115,7 @@ class Balance(Struct, frozen=True):
     as_of: Time
 
 
-class Charge(Struct, frozen=True):
+class Charge(Struct, frozen=True, gc=False):
     """`seq`, `receipt` and `balance` are as of the entry that answered."""
 
     id: Id
@@ -135,7 +135,7 @@ class Charge(Struct, frozen=True):
     created_at: Time
 
 
-class BatchResult(Struct, frozen=True):
+class BatchResult(Struct, frozen=True, gc=False):
     """What became of one charge of a batch."""
 
     index: Annotated[int, Meta(description="Its place in the request, from 0.")]

@@ -28,7 +28,7 @@ from service.wire.fields import (
 )
 
 
-class Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """What all bodies have in common."""
 
 
