@@ -81,7 +81,7 @@ at the beginning, with none, the position that everything goes on from. Must not
 
 
 class CommitterSettings(Struct, frozen=True):
-    batch_entries_max: int = 1_000
+    batch_entries_max: int = 500
     outcome_timeout_s: float = 10.0
     """How long the waiters of an unresolved flush are kept before they are told that the outcome is unknown."""
     retry_delay_s: float = 0.1
