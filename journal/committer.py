@@ -15,6 +15,7 @@ leave its outcome open. The store's watchdog ends a connection that hangs instea
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct
@@ -292,13 +293,9 @@ class Committer:
         give_up = asyncio.get_running_loop().call_later(self._settings.outcome_timeout_s, self._fail_doubtful)
         try:
             raised = await self._persist(lambda: self._store.raise_epoch(self._lease.epoch, self._lease_ttl_s))
-            witness = next((entry for submission in doubtful for entry in submission.entries), None)
-            is_present = False
-            if witness is not None:
-                is_present = await self._persist(lambda: self._store.contains(witness))
+            is_present = await self._are_written(doubtful)
         finally:
             give_up.cancel()
-        # The batch is one statement: the fate of one entry is the fate of all.
         if is_present:
             self._acknowledge(doubtful, is_answered=not self._in_flight)
         else:
@@ -309,6 +306,20 @@ class Committer:
             raise EpochLost
         self._lease = raised
         self.is_recovering = False
+
+    async def _are_written(self, submissions: list[Submission]) -> bool:
+        """Whether the batch was written: one statement, so all of it or nothing.
+
+        One entry does not prove it: what nobody asked for (an expiry, the opening of an account) a successor may have
+        written in the same words. So every seller's last one is looked for, whose hash covers those before it, and at
+        the position that it would have."""
+        entries = [entry for each in submissions for entry in each.entries]
+        first_position = self._lease.last_position + 1
+        last = {entry.seller_id: (entry, position) for position, entry in enumerate(entries, first_position)}
+        for entry, position in last.values():
+            if not await self._persist(partial(self._store.contains, entry, position)):
+                return False
+        return bool(last)
 
     def _fail_doubtful(self) -> None:
         """The waiters have waited long enough; the resolution goes on without them."""

@@ -139,9 +139,10 @@ class MemoryStore:
     async def flush(self, epoch: int, batch: Batch) -> list[KnownKey]:
         return self._database.write(epoch, batch)
 
-    async def contains(self, entry: Entry) -> bool:
+    async def contains(self, entry: Entry, position: int) -> bool:
         entries = self._database.entries.get(entry.seller_id, [])
-        return len(entries) >= entry.seq and entries[entry.seq - 1] == entry
+        is_there = len(entries) >= entry.seq and entries[entry.seq - 1] == entry
+        return is_there and self._database.positions[entry.seller_id, entry.seq] == position
 
     async def load(self, seller_id: str) -> Snapshot | None:
         database = self._database

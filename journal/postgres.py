@@ -320,9 +320,9 @@ class PostgresStore:
         await (transaction.rollback() if known else transaction.commit())
         return known
 
-    async def contains(self, entry: Entry) -> bool:
+    async def contains(self, entry: Entry, position: int) -> bool:
         found = (await self.recorded(entry.seller_id, [entry.seq])).get(entry.seq)
-        return found is not None and found.entry.hash == entry.hash
+        return found is not None and found.entry.hash == entry.hash and found.position == position
 
     # --- load ---
 

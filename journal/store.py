@@ -118,8 +118,8 @@ class Store(Protocol):
         Raises EpochLost (also where the journal is frozen) and FlushRefused: nothing was written; and
         OutcomeUnknown."""
 
-    async def contains(self, entry: Entry) -> bool:
-        """Whether exactly this entry is in the journal."""
+    async def contains(self, entry: Entry, position: int) -> bool:
+        """Whether exactly this entry is in the journal, at this position."""
 
     async def load(self, seller_id: str) -> Snapshot | None:
         """As of one moment, whatever is written meanwhile. None for a seller without entries."""

@@ -46,9 +46,9 @@ class Unreliable(MemoryStore):
             raise fault
         return await super().flush(epoch, batch)
 
-    async def contains(self, entry: Entry) -> bool:
+    async def contains(self, entry: Entry, position: int) -> bool:
         await self.answers.wait()
-        return await super().contains(entry)
+        return await super().contains(entry, position)
 
 
 class Waiting(Submission):

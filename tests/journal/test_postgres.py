@@ -99,7 +99,7 @@ async def test_raising_the_epoch_settles_a_flush_that_hangs(
     await transaction.commit()
     raised = await raising
     assert raised is not None
-    is_there = await store.contains(batch.entries[0])
+    is_there = await store.contains(batch.entries[0], 1)
     assert is_there == is_flush_first
     assert raised.last_position == (len(batch.entries) if is_there else 0)
     await observer.close()

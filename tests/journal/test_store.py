@@ -147,7 +147,7 @@ async def test_what_was_flushed_is_loaded_as_it_was(world: World) -> None:
     for position, entry in enumerate(batch.entries, 1):
         recorded = (await world.store.recorded(SELLER, [entry.seq, 99]))[entry.seq]
         assert (recorded.entry, recorded.position) == (entry, position)
-        assert await world.store.contains(entry)
+        assert await world.store.contains(entry, position)
 
 
 async def test_a_row_is_kept_up_to_its_last_entry(world: World) -> None:
@@ -320,9 +320,10 @@ async def test_another_entry_under_the_same_number_is_not_the_one(world: World) 
     writer = Writer()
     entry = writer.credit(10)
     await world.store.flush(lease.epoch, writer.batch())
-    assert await world.store.contains(entry)
-    assert not await world.store.contains(replace(entry, hash=bytes(32)))
-    assert not await world.store.contains(replace(entry, seq=99))
+    assert await world.store.contains(entry, 2)
+    assert not await world.store.contains(entry, 3)
+    assert not await world.store.contains(replace(entry, hash=bytes(32)), 2)
+    assert not await world.store.contains(replace(entry, seq=99), 2)
 
 
 async def test_sellers_with_expired_holds_are_found_by_time(world: World) -> None:
@@ -359,4 +360,4 @@ async def test_more_than_a_statement_carries_is_written_as_a_whole_or_not_at_all
     assert await world.store.load(OTHER) is None
     entries = other.batch().entries
     assert await world.store.flush(lease.epoch, Batch(len(batch.entries) + 1, entries, [])) == []
-    assert await world.store.contains(entries[-1])
+    assert await world.store.contains(entries[-1], len(batch.entries) + len(entries))

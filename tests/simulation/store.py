@@ -170,8 +170,8 @@ class FaultyStore:
         self.is_connected = self.is_connected or lease is not None
         return lease
 
-    async def contains(self, entry: Entry) -> bool:
-        is_present: bool = await self._exchange(lambda: run_now(self._model.contains(entry)))
+    async def contains(self, entry: Entry, position: int) -> bool:
+        is_present: bool = await self._exchange(lambda: run_now(self._model.contains(entry, position)))
         return is_present
 
     async def load(self, seller_id: str) -> Snapshot | None:
