@@ -196,6 +196,8 @@ def expire(account: Account, now_us: int) -> Entry | None:
 def missing(account: Account, command: Command) -> str | None:
     """The id of a charge or credit request that must be loaded before `command` can be decided."""
     match command:
+        case Charge():
+            return None
         case Capture() | Void() | Refund():
             return None if command.charge_id in account.charges else command.charge_id
         case DecideCredit():

@@ -64,9 +64,6 @@ from journal.store import JournalFault, JournalFrozen
 if TYPE_CHECKING:
     from actors.directory import Directory
 
-KEYS_REMEMBERED_MAX: Final = 32
-"""Idempotency keys of a seller whose answer is kept in memory, the newest; the journal knows the others. The directory
-bounds those of all sellers together."""
 SLICE: Final = 64
 """Commands decided in a row before the event loop is let go: about a millisecond."""
 
@@ -107,7 +104,9 @@ class Envelope(Submission):
     __slots__ = ("actor", "command", "opening", "reply", "results", "uses", "verdict")
 
     def __init__(self, actor: "Actor", command: Command, reply: asyncio.Future[Outcome]) -> None:
-        super().__init__(actor.seller_id, (), ())
+        self.seller_id = actor.seller_id
+        self.entries: tuple[Entry, ...] = ()
+        self.rows: tuple[Row, ...] = ()
         self.actor = actor
         self.command = command
         self.reply = reply
@@ -191,8 +190,6 @@ class Actor:
         "is_broken",
         "keys",
         "mailbox",
-        "pinned",
-        "rounds",
         "seller_id",
         "task",
         "undurable",
@@ -204,11 +201,6 @@ class Actor:
         self.seller_id = seller_id
         self.account = Account(seller_id)
         self.keys: dict[KeyOfSide, UsedBy] = {}
-        self.pinned: dict[KeyOfSide, int] = {}
-        """Keys that the journal told of when it gave commands back, with the round in which it did: not to be
-        forgotten before those commands are answered, or they would be taken for new ones again, for ever."""
-        self.rounds = 0
-        """How often the journal gave commands back."""
         self.mailbox: deque[Envelope] | None = None
         """There is one while something queues: an empty one is more than half of what a seller takes in memory."""
         self.task: asyncio.Task[None] | None = None
@@ -302,7 +294,6 @@ class Actor:
         else:
             if key is not None:
                 self._remember(caller, envelope, len(decision) - 1)
-                self._forget_old_keys()
             self._write(envelope, decision)
         return True
 
@@ -363,7 +354,6 @@ class Actor:
             # Nothing is left in it of a decision that was given up.
             assert len(envelope.uses) <= len(entries)
             assert len(envelope.rows) <= len(entries)
-            self._forget_old_keys()
             envelope.entries = tuple(entries)
             self.undurable += 1
             self.directory.journal.submit(envelope)
@@ -475,27 +465,18 @@ class Actor:
         self.directory.remember(self, key)
         envelope.uses.append((index, used_by))
 
-    def forget_key(self, key: KeyOfSide) -> None:
-        """If it can be: under the same conditions as the oldest."""
+    def forget_key(self, key: KeyOfSide) -> bool:
+        """Lets go of a key whose answer need not be in memory, for the journal knows it; False when it still must.
+
+        Not while the answer is on its way, nor while the actor is busy: what was just loaded may be for a command that
+        is still in the mailbox."""
         used_by = self.keys.get(key)
-        if used_by is not None and used_by.done is not None and key not in self.pinned and self.task is None:
-            del self.keys[key]
-
-    def _forget_old_keys(self) -> None:
-        """The oldest go first, but never one whose answer is still on its way: the journal does not know it yet.
-
-        Not while the actor is busy: what was just loaded may be for a command that is still in the mailbox."""
-        if self.task is not None:
-            return
-        while len(self.keys) > KEYS_REMEMBERED_MAX:
-            oldest = next(iter(self.keys))
-            if self.keys[oldest].done is None or oldest in self.pinned:
-                return
-            del self.keys[oldest]
-
-    def _unpin(self, rounds: int) -> None:
-        """The commands that were given back up to that round are answered."""
-        self.pinned = {key: pinned for key, pinned in self.pinned.items() if pinned > rounds}
+        if used_by is None:
+            return True
+        if used_by.done is None or self.task is not None:
+            return False
+        del self.keys[key]
+        return True
 
     def _expire(self, now_us: int) -> None:
         """Gives back every hold whose time is over, each by its own entry that nobody waits for."""
@@ -519,7 +500,6 @@ class Actor:
     def decide_again(self, used_keys: list[UsedKey], withdrawn: list[Envelope]) -> None:
         """The journal knows some keys of what was submitted, wrote nothing of it, and gave it back."""
         self.keys = {key: used_by for key, used_by in self.keys.items() if used_by.done is not None}
-        self.rounds += 1
         self.undurable = 0
         again: list[Envelope] = []
         for envelope in withdrawn:
@@ -586,7 +566,6 @@ class Actor:
                 )
             seqs = {(used.by_admin, used.idempotency_key): used.seq for used in used_keys}
             await self._load_keys(seqs)
-            self.pinned |= dict.fromkeys(seqs, self.rounds)
         except (JournalFault, UnknownSeller) as fault:
             self.directory.forget(self)
             self._fail_mailbox(fault)
@@ -609,25 +588,6 @@ class Actor:
             if handled % SLICE == 0:
                 await asyncio.sleep(0)
         self.task = self.mailbox = None
-        if self.pinned:
-            self._release_pins()
-        self._forget_old_keys()
-
-    def _release_pins(self) -> None:
-        """Once everything that was decided up to now is durable."""
-        rounds = self.rounds
-        if self.undurable == 0:
-            self._unpin(rounds)
-            return
-        barrier = self._unasked()
-        barrier.reply.add_done_callback(lambda _: self._unpin(rounds))
-        barrier.verdict = self.account.view()
-        try:
-            self.directory.journal.check_open()
-        except JournalFault as fault:
-            barrier.fail(fault)
-        else:
-            self.directory.journal.submit(barrier)
 
     async def _handle_slowly(self, envelope: Envelope) -> None:
         """Like `_handle`, with all that it takes. Raises a JournalFault when the account cannot be used any more."""
@@ -683,7 +643,6 @@ class Actor:
             done = Done(found.entry, found.position, self.account.currency, found.opening)
             self.keys[key] = UsedBy(found.entry.request_hash, done)
             self.directory.remember(self, key)
-        self._forget_old_keys()
 
     async def _load_subject(self, command: Command, subject_id: str) -> None:
         """Brings in a charge or request that is not pending, after all that was submitted of it is durable."""

@@ -44,7 +44,7 @@ class Bounds(Struct, frozen=True):
     seller_in_flight_max: int = 4_096
     in_flight_max: int = 20_000
     keys_remembered_max: int = 50_000
-    """Of all sellers: about 1 KiB each, with the answer. A seller alone may have 32 of them."""
+    """Idempotency keys whose answer is in memory, of all sellers: about 1 KiB each. The journal knows the others."""
 
 
 def wall_clock_us() -> int:
@@ -149,11 +149,20 @@ class Directory:
             del self._actors[actor.seller_id]
 
     def remember(self, actor: Actor, key: KeyOfSide) -> None:
-        """The actor keeps the answer of one more key; whoever was told to so long ago may let go of one."""
+        """The actor keeps the answer of one more key; whoever was told to longest ago lets go of one.
+
+        What the journal has just told of is the last to go: it is still there when what was given back is decided."""
         self._remembered.append((actor, key))
         if len(self._remembered) > self._bounds.keys_remembered_max:
-            oldest, its_key = self._remembered.popleft()
-            oldest.forget_key(its_key)
+            self._forget_oldest_key()
+            # Two for one, so that it gets back to its bound after having had to keep some for longer.
+            if len(self._remembered) > self._bounds.keys_remembered_max:
+                self._forget_oldest_key()
+
+    def _forget_oldest_key(self) -> None:
+        actor, key = self._remembered.popleft()
+        if not actor.forget_key(key):
+            self._remembered.append((actor, key))
 
     def report_bug(self, actor: Actor, bug: BaseException) -> None:
         log.error("actor_broken", exc_info=bug, extra={"seller_id": actor.seller_id})

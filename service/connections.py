@@ -29,10 +29,9 @@ from aiohttp import hdrs, web
 from aiohttp.http_exceptions import LineTooLong
 from msgspec import Struct
 
-from service.headers import REQUEST_ID
+from service.json_response import NO_STORE, REQUEST_ID, SECURITY_HEADERS
 from service.problems import CONTENT_TYPE, Problem, ProblemCode, not_found
-from service.request_loop import InlineLoop, RequestLoop
-from service.responses import NO_STORE, SECURITY_HEADERS
+from service.request_loop import FixedRoutes, RequestLoop
 
 log = logging.getLogger(__name__)
 
@@ -85,14 +84,18 @@ class Connections:
     """All connections of one server; `protocol` makes one for each client that connects."""
 
     def __init__(
-        self, server: web.Server, bounds: Bounds, is_trusted: Callable[[str], bool] = lambda address: False
+        self,
+        server: web.Server,
+        bounds: Bounds,
+        is_trusted: Callable[[str], bool] = lambda address: False,
+        fixed_routes: FixedRoutes | None = None,
     ) -> None:
         """`is_trusted` tells whether an address is that of a proxy of ours."""
         self.server = server
         self.bounds = bounds
+        self.fixed_routes = fixed_routes or {}
         self._is_trusted = is_trusted
         self._loop = asyncio.get_running_loop()
-        self.inline = InlineLoop(self._loop)
         self._open: dict[Connection, None] = {}
         self._refusals: dict[Refusal, None] = {}
         self._per_address: Counter[str] = Counter()
@@ -123,10 +126,10 @@ class Connections:
 
     def last_words(self, problem: Problem) -> web.Response:
         """To a request that never reached a route; the connection ends with it."""
-        id_of_request = self.new_request_id()
-        response = problem.response(id_of_request)
-        response.headers.update({**SECURITY_HEADERS, **NO_STORE, REQUEST_ID: id_of_request, hdrs.CONNECTION: "close"})
-        response.force_close()
+        answer = problem.response(self.new_request_id())
+        answer.is_last = True
+        response = answer.for_aiohttp()
+        response.headers[hdrs.CONNECTION] = "close"
         return response
 
     # --- what connections tell --------------------------------------------------------------------------------
@@ -186,12 +189,11 @@ class Connection(RequestLoop):
     def __init__(self, connections: Connections) -> None:
         super().__init__(
             connections.server,
-            connections.inline,
+            connections.fixed_routes,
             loop=asyncio.get_running_loop(),
             access_log=None,  # None is "none" to aiohttp, whose annotation forgets it
             keepalive_timeout=connections.bounds.idle_timeout_s,
             auto_decompress=False,
-            lingering_time=1.0,
         )
         self._connections = connections
         self._wire: asyncio.Transport | None = None

@@ -18,7 +18,7 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
-from service.responses import SECURITY_HEADERS
+from service.json_response import SECURITY_HEADERS
 
 FOLDER: Final = Path(__file__).parent / "static" / "console"
 HEADERS: Final = {

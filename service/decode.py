@@ -16,6 +16,7 @@ from aiohttp import hdrs, web
 
 from service import findings
 from service.problems import Problem, ProblemCode
+from service.request_loop import body_at_hand
 
 BODY_SIZE_MAX: Final = 64 * 1024
 BODY_TIMEOUT_S: Final = 20.0
@@ -46,7 +47,12 @@ class BodyDecoder(Generic[B]):
         self._decode = msgspec.json.Decoder(body_type).decode
 
     async def read(self, request: web.Request) -> B:
-        """The request's body. Raises a Problem (400, 413, 415 or 422)."""
+        """The request's body, as soon as it has come. Raises a Problem (400, 413, 415 or 422)."""
+        return self.read_at_hand(request) or self.decode(await _read(request, self.size_max, self.timeout_s))
+
+    def read_at_hand(self, request: web.Request) -> B | None:
+        """The request's body, when all of it has come with the head, as nearly always; None when it has to be waited
+        for. Raises as `read` does."""
         headers = request.headers
         if hdrs.CONTENT_ENCODING in headers:
             _require_no_compression(headers[hdrs.CONTENT_ENCODING])
@@ -54,14 +60,11 @@ class BodyDecoder(Generic[B]):
         if content_type != _JSON and not (self.may_be_absent and not request.body_exists):
             _require_size(request, self.size_max)
             _require_json(content_type)
-        content = request.content
-        # Mostly the whole body has come with the head: then there is nothing to wait for.
-        if content.is_eof():
-            data = content.read_nowait()
-            if len(data) > self.size_max:
-                raise _too_large(self.size_max)
-        else:
-            data = await _read(request, self.size_max, self.timeout_s)
+        data = body_at_hand(request.content)
+        if data is None:
+            return None
+        if len(data) > self.size_max:
+            raise _too_large(self.size_max)
         return self.decode(data)
 
     def decode(self, data: bytes) -> B:

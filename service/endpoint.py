@@ -21,21 +21,21 @@ from actors.directory import Draining, Overloaded, RateLimited
 from journal.journal import JournalState, Standby
 from journal.reader import WrongKey
 from journal.store import JournalFault
-from service.headers import REQUEST_ID, request_id
+from service.headers import request_id
 from service.identity import refusals
 from service.identity.bearer import CredentialKind
 from service.identity.credentials import Principal
+from service.json_response import REQUEST_ID, JsonResponse
 from service.problems import Problem, ProblemCode, invalid, not_found, of_http_error, of_journal_fault
-from service.responses import NO_STORE, SECURITY_HEADERS
+from service.request_loop import Answer, Answerer
 
 if TYPE_CHECKING:
     from service.app import Services
 
 log = logging.getLogger(__name__)
 
-Handler = Callable[..., Awaitable[web.StreamResponse]]
+Handler = Callable[..., Awaitable[Answer]]
 """`handler(request, principal)`, or `handler(request)` where anyone may call."""
-Wrapped = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 ID_OF_REQUEST: Final = web.RequestKey("id", str)
 """For those who write about a request: into a log, or into the head of a stream."""
@@ -72,7 +72,7 @@ class Endpoint:
         counter = itertools.count(1)
         self._new_request_id = lambda: f"{prefix}-{next(counter):x}"
 
-    def wrap(self, handler: Handler, who: Who, method: str, path: str) -> Wrapped:
+    def wrap(self, handler: Handler, who: Who, method: str, path: str) -> Answerer:
         """`path` is the route's, with the names of its parameters: it is what metrics and logs show."""
         services = self._services
         directory, turnstile = self._directory, self._turnstile
@@ -82,12 +82,13 @@ class Endpoint:
         measured = self._metrics.route(method, path)
         clock = time.perf_counter
 
-        async def answer(request: web.Request) -> web.StreamResponse:
+        async def answer(request: web.Request) -> Answer:
             started = clock()
             services.requests_in_flight += 1
             id_of_request = request_id(request, self._new_request_id)
             request[ID_OF_REQUEST] = id_of_request
             principal: Principal | None = None
+            response: Answer
             try:
                 if is_guarded and self._journal.state is not JournalState.LEADING:
                     raise Standby
@@ -110,7 +111,10 @@ class Endpoint:
                 response = _answer_to(error, request, id_of_request, path)
             finally:
                 services.requests_in_flight -= 1
-            if not response.prepared:
+            if isinstance(response, JsonResponse):
+                response.request_id = id_of_request
+                response.is_last = response.is_last or directory.is_draining
+            elif not response.prepared:
                 response.headers[REQUEST_ID] = id_of_request
                 if directory.is_draining:
                     response.force_close()
@@ -144,7 +148,7 @@ def _line(
     }
 
 
-def _answer_to(error: Exception, request: web.Request, id_of_request: str, path: str) -> web.Response:
+def _answer_to(error: Exception, request: web.Request, id_of_request: str, path: str) -> JsonResponse:
     problem = _problem_of(error)
     if problem is None:
         if request.transport is None or request.transport.is_closing():
@@ -153,10 +157,7 @@ def _answer_to(error: Exception, request: web.Request, id_of_request: str, path:
             # A bug of ours: all of it into the log, nothing of it to the client.
             log.error("request_failed", exc_info=error, extra={"request_id": id_of_request, "path": path})
             problem = Problem(ProblemCode.INTERNAL_ERROR)
-    response = problem.response(id_of_request)
-    response.headers.update(SECURITY_HEADERS)
-    response.headers.update(NO_STORE)
-    return response
+    return problem.response(id_of_request)
 
 
 def _problem_of(error: Exception) -> Problem | None:

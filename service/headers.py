@@ -7,11 +7,11 @@ from typing import Final
 from aiohttp import web
 from multidict import istr
 
+from service.json_response import REQUEST_ID
 from service.problems import KEY_FIELD, invalid
 
 IDEMPOTENCY_KEY: Final = istr("Idempotency-Key")
 IDEMPOTENT_REPLAYED: Final = istr("Idempotent-Replayed")
-REQUEST_ID: Final = istr("X-Request-Id")
 
 _is_key: Final = re.compile(r"[\x20-\x7e]{1,255}").fullmatch
 _is_request_id: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}").fullmatch

@@ -37,12 +37,13 @@ class KnownSellers:
         self._currencies: dict[str, str] = {}
         self._ids: dict[str, str] = {}
 
+    def known_currency_of(self, seller_id: str) -> str | None:
+        """None when it has to be looked up: then `currency_of`."""
+        return self._currencies.get(seller_id)
+
     async def currency_of(self, seller_id: str) -> str | None:
-        """None when there is no such seller. Does not wait for a seller that is known."""
-        currency = self._currencies.get(seller_id)
-        if currency is None:
-            currency = self._keep(await self._find(seller_id))
-        return currency
+        """None when there is no such seller."""
+        return self._currencies.get(seller_id) or self._keep(await self._find(seller_id))
 
     async def owner_of(self, any_id: str) -> str | None:
         """The id of the seller whose charge, credit request or entry this may be; None when it is nobody's."""

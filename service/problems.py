@@ -21,6 +21,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from actors.commands import Refusal
 from journal import money
 from journal.store import JournalFault, JournalFrozen, JournalUnavailable, OutcomeUnknown
+from service.json_response import JsonResponse
 
 CONTENT_TYPE: Final = "application/problem+json"
 
@@ -178,7 +179,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 class Problem(Exception):
-    """A request that is answered with an error; raise it, or return its `response`."""
+    """A request that is answered with an error; raise it, or answer with its `response`."""
 
     def __init__(
         self,
@@ -227,12 +228,10 @@ class Problem(Exception):
             )
         )
 
-    def response(self, request_id: str) -> web.Response:
-        response = web.Response(
-            status=self.status, body=self.body(request_id), content_type=CONTENT_TYPE, headers=self.headers
-        )
-        if self.is_last:
-            response.force_close()
+    def response(self, request_id: str) -> JsonResponse:
+        response = JsonResponse(self.body(request_id), self.status, self.headers, CONTENT_TYPE)
+        response.request_id = request_id
+        response.is_last = self.is_last
         return response
 
 

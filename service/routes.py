@@ -4,7 +4,7 @@ are made. Handlers are built here from the services, and know nothing of each ot
 Adding a route: 1. its handler in `service/handlers/`; 2. its row here; 3. its line in the API's contract.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, NoReturn
 
@@ -33,7 +33,9 @@ from service.handlers.statement import StatementHandlers
 from service.handlers.transactions import TransactionHandlers
 from service.handlers.trial_balance import TrialBalanceHandlers
 from service.handlers.verification import VerificationHandlers
+from service.json_response import JsonResponse
 from service.problems import Problem, ProblemCode, not_found
+from service.request_loop import FIXED_ROUTES, Answerer
 
 if TYPE_CHECKING:
     from service.app import Services
@@ -50,6 +52,7 @@ class Route(Struct, frozen=True):
 def application_of(services: "Services") -> web.Application:
     """The whole application: every route, its documentation, and a problem for everything else."""
     application = web.Application(client_max_size=BODY_SIZE_MAX)
+    application[FIXED_ROUTES] = {}
     endpoint = Endpoint(services)
     table = routes(services)
     methods: dict[str, list[str]] = {}
@@ -70,8 +73,18 @@ def application_of(services: "Services") -> web.Application:
 
 
 def _add(application: web.Application, endpoint: Endpoint, method: str, path: str, handler: Handler, who: Who) -> None:
-    wrapped = endpoint.wrap(handler, who, method, path)
-    application.router.add_route(method, path, wrapped, expect_handler=expect)
+    answerer = endpoint.wrap(handler, who, method, path)
+    application.router.add_route(method, path, _for_aiohttp(answerer), expect_handler=expect)
+    if "{" not in path and method not in (hdrs.METH_HEAD, hdrs.METH_ANY):
+        application[FIXED_ROUTES][method, path] = answerer
+
+
+def _for_aiohttp(answerer: Answerer) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        answer = await answerer(request)
+        return answer.for_aiohttp() if isinstance(answer, JsonResponse) else answer
+
+    return answer
 
 
 def _refusal(allowed: Sequence[str]) -> Handler:

@@ -18,6 +18,7 @@ from typing import Final
 from aiohttp import web
 
 from service.connections import Bounds, Connections
+from service.request_loop import FIXED_ROUTES
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +84,7 @@ class HttpServer:
         self._in_flight = in_flight
         self._bounds = bounds or Bounds()
         self._is_trusted = is_trusted
+        self._fixed_routes = application.get(FIXED_ROUTES, {})
         self._runner = web.AppRunner(application, handle_signals=False, shutdown_timeout=2.0)
         self._connections: Connections | None = None
         self._listening: asyncio.Server | None = None
@@ -95,7 +97,7 @@ class HttpServer:
     async def start(self) -> None:
         await self._runner.setup()
         assert self._runner.server is not None
-        self._connections = Connections(self._runner.server, self._bounds, self._is_trusted)
+        self._connections = Connections(self._runner.server, self._bounds, self._is_trusted, self._fixed_routes)
         self._sweeping = asyncio.create_task(self._connections.sweep_forever(), name="connections")
         self._sweeping.add_done_callback(_sweeping_ended)
         # Not a site of aiohttp's: the connections are of our own kind.

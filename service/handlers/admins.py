@@ -13,6 +13,7 @@ from service.handlers.pages import page
 from service.identity.credentials import Principal
 from service.identity.page import FIRST, Position
 from service.identity.users import User, Users
+from service.json_response import JsonResponse
 from service.query import QueryDecoder, path_id
 from service.wire import answers, queries, requests
 
@@ -26,12 +27,12 @@ class AdminHandlers:
         self._change = BodyDecoder(requests.ChangeAdmin)
         self._page = QueryDecoder(queries.PageQuery)
 
-    async def create(self, request: web.Request, principal: Principal) -> web.Response:
+    async def create(self, request: web.Request, principal: Principal) -> JsonResponse:
         body = await self._create.read(request)
         admin = allowed(await self._users.create_admin(body.username, body.password))
         return responses.answer(_admin(admin), 201)
 
-    async def list(self, request: web.Request, principal: Principal) -> web.Response:
+    async def list(self, request: web.Request, principal: Principal) -> JsonResponse:
         query = self._page.read(request)
         before = Position(*_CURSORS.decode(query.cursor)) if query.cursor is not None else FIRST
         admins = await self._users.list_admins(limit=query.limit + 1, before=before)
@@ -39,7 +40,7 @@ class AdminHandlers:
             page(admins, query.limit, _admin, lambda admin: _CURSORS.encode((admin.created_at_us, admin.id)))
         )
 
-    async def change(self, request: web.Request, principal: Principal) -> web.Response:
+    async def change(self, request: web.Request, principal: Principal) -> JsonResponse:
         admin_id = path_id(request)
         body = await self._change.read(request)
         return responses.answer(_admin(allowed(await self._users.set_admin_status(admin_id, body.status))))

@@ -13,6 +13,7 @@ from service.handlers.scope import Scope
 from service.identity.api_keys import ApiKey, ApiKeys
 from service.identity.credentials import Principal
 from service.identity.page import FIRST, Position
+from service.json_response import JsonResponse
 from service.problems import not_found
 from service.query import QueryDecoder, path_id
 from service.wire import answers, queries, requests
@@ -27,14 +28,14 @@ class ApiKeyHandlers:
         self._create = BodyDecoder(requests.CreateApiKey)
         self._page = QueryDecoder(queries.PageQuery)
 
-    async def create(self, request: web.Request, principal: Principal) -> web.Response:
+    async def create(self, request: web.Request, principal: Principal) -> JsonResponse:
         body = await self._create.read(request)
         await self._scope.require_active(principal)
         key, secret = await self._api_keys.create(principal.user_id, body.name)
         shown = answers.NewApiKey(key.id, key.name, secret, key.prefix, format_time(key.created_at_us))
         return responses.answer(shown, 201)
 
-    async def list(self, request: web.Request, principal: Principal) -> web.Response:
+    async def list(self, request: web.Request, principal: Principal) -> JsonResponse:
         query = self._page.read(request)
         before = Position(*_CURSORS.decode(query.cursor)) if query.cursor is not None else FIRST
         keys = await self._api_keys.list(principal.user_id, limit=query.limit + 1, before=before)

@@ -12,6 +12,7 @@ from service.handlers.scope import Scope
 from service.identity.credentials import Principal
 from service.identity.sign_in import SignIn
 from service.identity.tokens import Tokens
+from service.json_response import JsonResponse
 from service.wire import answers, requests
 
 
@@ -27,7 +28,7 @@ class AuthHandlers:
         self._given = BodyDecoder(requests.SignIn)
         self._change = BodyDecoder(requests.ChangePassword)
 
-    async def issue_token(self, request: web.Request) -> web.Response:
+    async def issue_token(self, request: web.Request) -> JsonResponse:
         body = await self._given.read(request)
         session = allowed(await self._sign_in.sign_in(body.username, body.password, self._client_address(request)))
         return responses.answer(
@@ -38,7 +39,7 @@ class AuthHandlers:
         await self._tokens.end(principal.digest)
         return responses.no_content()
 
-    async def me(self, request: web.Request, principal: Principal) -> web.Response:
+    async def me(self, request: web.Request, principal: Principal) -> JsonResponse:
         return responses.answer(answers.Me(principal.user_id, principal.username, principal.role, principal.seller_id))
 
     async def change_password(self, request: web.Request, principal: Principal) -> web.Response:

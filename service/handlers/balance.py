@@ -8,6 +8,7 @@ from journal.times import format_time
 from service import answers, responses
 from service.handlers.scope import Scope
 from service.identity.credentials import Principal
+from service.json_response import JsonResponse
 from service.query import QueryDecoder
 from service.wire import answers as wire
 from service.wire import queries
@@ -19,7 +20,7 @@ class BalanceHandlers:
         self._scope = scope
         self._query = QueryDecoder(queries.Balance)
 
-    async def get(self, request: web.Request, principal: Principal) -> web.Response:
+    async def get(self, request: web.Request, principal: Principal) -> JsonResponse:
         query = self._query.read(request)
         seller_id = await self._scope.one(principal, query.seller_id)
         account = await self._scope.settled(seller_id)

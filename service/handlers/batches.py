@@ -26,6 +26,7 @@ from service.handlers.outcomes import refused, view
 from service.handlers.scope import Scope
 from service.headers import IDEMPOTENCY_KEY
 from service.identity.credentials import Principal
+from service.json_response import JsonResponse
 from service.meaning import canonical_metadata, request_hash
 from service.problems import KEY_FIELD, FieldError, Problem, ProblemCode, invalid
 from service.wire import answers as wire
@@ -45,7 +46,7 @@ class BatchHandlers:
         self._default_region = default_region
         self._body = BodyDecoder(requests.CreateBatch, size_max=BODY_SIZE_MAX)
 
-    async def create(self, request: web.Request, principal: Principal) -> web.Response:
+    async def create(self, request: web.Request, principal: Principal) -> JsonResponse:
         seller_id = principal.seller_id
         assert seller_id is not None
         if IDEMPOTENCY_KEY in request.headers:

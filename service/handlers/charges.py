@@ -19,6 +19,7 @@ from service.handlers.outcomes import done
 from service.handlers.pages import page
 from service.handlers.scope import Scope
 from service.identity.credentials import Principal
+from service.json_response import JsonResponse
 from service.meaning import canonical_metadata
 from service.problems import FieldError, Problem, ProblemCode, invalid, not_found
 from service.query import QueryDecoder, path_id
@@ -44,11 +45,11 @@ class ChargeHandlers:
         self._refund = BodyDecoder(requests.RefundCharge)
         self._query = QueryDecoder(queries.Charges)
 
-    async def create(self, request: web.Request, principal: Principal) -> web.Response:
+    async def create(self, request: web.Request, principal: Principal) -> JsonResponse:
         seller_id = principal.seller_id
         assert seller_id is not None
-        body = await self._create.read(request)
-        currency = await self._scope.currency_of(seller_id)
+        body = self._create.read_at_hand(request) or await self._create.read(request)
+        currency = self._scope.known_currency_of(seller_id) or await self._scope.currency_of(seller_id)
         amount = amounts.read(body.amount, currency)
         number = phone.normalize(body.phone_number, self._default_region)
         if amount is None or number is None:
@@ -63,7 +64,7 @@ class ChargeHandlers:
         made = done(outcome, currency)
         return responses.answer(answers.charge(made), 201, is_replay=made.is_replay)
 
-    async def capture(self, request: web.Request, principal: Principal) -> web.Response:
+    async def capture(self, request: web.Request, principal: Principal) -> JsonResponse:
         charge_id = path_id(request)
         seller_id = await self._scope.owner_of(principal, charge_id)
         body = await self._capture.read(request)
@@ -72,14 +73,14 @@ class ChargeHandlers:
         caller = caller_of(request, principal, "capture", charge_id, amount)
         return await self._answer(seller_id, currency, Capture(caller, charge_id, amount))
 
-    async def void(self, request: web.Request, principal: Principal) -> web.Response:
+    async def void(self, request: web.Request, principal: Principal) -> JsonResponse:
         charge_id = path_id(request)
         seller_id = await self._scope.owner_of(principal, charge_id)
         await self._void.read(request)
         caller = caller_of(request, principal, "void", charge_id)
         return await self._answer(seller_id, await self._scope.currency_of(seller_id), Void(caller, charge_id))
 
-    async def refund(self, request: web.Request, principal: Principal) -> web.Response:
+    async def refund(self, request: web.Request, principal: Principal) -> JsonResponse:
         charge_id = path_id(request)
         seller_id = await self._scope.owner_of(principal, charge_id)
         body = await self._refund.read(request)
@@ -88,7 +89,7 @@ class ChargeHandlers:
         caller = caller_of(request, principal, "refund", charge_id, amount, body.reason)
         return await self._answer(seller_id, currency, Refund(caller, charge_id, amount, body.reason))
 
-    async def get(self, request: web.Request, principal: Principal) -> web.Response:
+    async def get(self, request: web.Request, principal: Principal) -> JsonResponse:
         charge_id = path_id(request)
         seller_id = await self._scope.owner_of(principal, charge_id)
         await self._scope.settled(seller_id)
@@ -97,7 +98,7 @@ class ChargeHandlers:
             raise not_found()
         return responses.answer(_charge(found))
 
-    async def list(self, request: web.Request, principal: Principal) -> web.Response:
+    async def list(self, request: web.Request, principal: Principal) -> JsonResponse:
         query = self._query.read(request)
         number = self._number_looked_for(query.phone_number)
         seller_id = await self._scope.chosen(principal, query.seller_id)
@@ -130,7 +131,7 @@ class ChargeHandlers:
             raise invalid("phone_number", NOT_A_PHONE_NUMBER)
         return number
 
-    async def _answer(self, seller_id: str, currency: str, command: Command) -> web.Response:
+    async def _answer(self, seller_id: str, currency: str, command: Command) -> JsonResponse:
         changed = done(await self._directory.ask(seller_id, command), currency)
         return responses.answer(answers.charge(changed), is_replay=changed.is_replay)
 

@@ -15,6 +15,7 @@ from service.handlers.outcomes import done
 from service.handlers.pages import page
 from service.handlers.scope import Scope
 from service.identity.credentials import Principal
+from service.json_response import JsonResponse
 from service.problems import invalid, not_found
 from service.query import QueryDecoder, path_id
 from service.wire import answers as wire
@@ -33,7 +34,7 @@ class CreditRequestHandlers:
         self._nothing = BodyDecoder(requests.Nothing, may_be_absent=True)
         self._query = QueryDecoder(queries.CreditRequests)
 
-    async def create(self, request: web.Request, principal: Principal) -> web.Response:
+    async def create(self, request: web.Request, principal: Principal) -> JsonResponse:
         assert principal.seller_id is not None
         body = await self._create.read(request)
         currency = await self._scope.currency_of(principal.seller_id)
@@ -45,7 +46,7 @@ class CreditRequestHandlers:
         made = done(outcome, currency)
         return responses.answer(answers.credit_request(made), 201, is_replay=made.is_replay)
 
-    async def get(self, request: web.Request, principal: Principal) -> web.Response:
+    async def get(self, request: web.Request, principal: Principal) -> JsonResponse:
         request_id = path_id(request)
         seller_id = await self._scope.owner_of(principal, request_id)
         await self._scope.settled(seller_id)
@@ -54,7 +55,7 @@ class CreditRequestHandlers:
             raise not_found()
         return responses.answer(_credit_request(found))
 
-    async def list(self, request: web.Request, principal: Principal) -> web.Response:
+    async def list(self, request: web.Request, principal: Principal) -> JsonResponse:
         query = self._query.read(request)
         seller_id = await self._scope.chosen(principal, query.seller_id)
         filters = (seller_id, query.status)
@@ -68,17 +69,17 @@ class CreditRequestHandlers:
             page(found, query.limit, _credit_request, lambda one: _CURSORS.encode((one.key,), filters))
         )
 
-    async def approve(self, request: web.Request, principal: Principal) -> web.Response:
+    async def approve(self, request: web.Request, principal: Principal) -> JsonResponse:
         request_id = path_id(request)
         body = await self._decide.read(request)
         return await self._decided(request, principal, request_id, "approve", body.note)
 
-    async def reject(self, request: web.Request, principal: Principal) -> web.Response:
+    async def reject(self, request: web.Request, principal: Principal) -> JsonResponse:
         request_id = path_id(request)
         body = await self._decide.read(request)
         return await self._decided(request, principal, request_id, "reject", body.note)
 
-    async def cancel(self, request: web.Request, principal: Principal) -> web.Response:
+    async def cancel(self, request: web.Request, principal: Principal) -> JsonResponse:
         request_id = path_id(request)
         await self._nothing.read(request)
         return await self._decided(request, principal, request_id, "cancel", None)
@@ -90,7 +91,7 @@ class CreditRequestHandlers:
         request_id: str,
         decision: Literal["approve", "reject", "cancel"],
         note: str | None,
-    ) -> web.Response:
+    ) -> JsonResponse:
         seller_id = await self._scope.owner_of(principal, request_id)
         currency = await self._scope.currency_of(seller_id)
         caller = caller_of(request, principal, decision, request_id, note)

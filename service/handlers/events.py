@@ -14,9 +14,9 @@ from service.events.outlet import Outlet
 from service.events.permit import Permit
 from service.events.register import Register
 from service.events.stream import Stream
-from service.headers import REQUEST_ID
 from service.identity.credentials import Credentials, Principal
 from service.identity.instants import Monotonic
+from service.json_response import REQUEST_ID
 from service.problems import invalid
 from service.query import QueryDecoder
 from service.wire import queries

@@ -10,6 +10,7 @@ from aiohttp import web
 from actors.directory import Directory
 from journal.journal import Journal, JournalState
 from service import responses
+from service.json_response import JsonResponse
 from service.metrics import Metrics
 from service.wire.answers import Health
 
@@ -20,11 +21,11 @@ class HealthHandlers:
         self._directory = directory
         self._metrics = metrics
 
-    async def live(self, request: web.Request) -> web.Response:
+    async def live(self, request: web.Request) -> JsonResponse:
         """The event loop turns: that is all."""
         return responses.answer(Health("ok"))
 
-    async def ready(self, request: web.Request) -> web.Response:
+    async def ready(self, request: web.Request) -> JsonResponse:
         if self._directory.is_draining:
             status = "draining"
         elif self._journal.state is not JournalState.LEADING:

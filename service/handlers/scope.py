@@ -20,6 +20,7 @@ class Scope:
     def __init__(self, directory: Directory, sellers: KnownSellers) -> None:
         self._directory = directory
         self._sellers = sellers
+        self.known_currency_of = sellers.known_currency_of
 
     async def currency_of(self, seller_id: str) -> str:
         """Raises a 404 for a seller that does not exist."""

@@ -26,6 +26,7 @@ from service.identity.credentials import Principal
 from service.identity.page import FIRST, Position
 from service.identity.sellers import SellerProfile, Sellers
 from service.identity.users import Users
+from service.json_response import JsonResponse
 from service.problems import invalid, not_found
 from service.query import QueryDecoder, path_id
 from service.wire import answers as wire
@@ -58,7 +59,7 @@ class SellerHandlers:
         self._adjust = BodyDecoder(requests.CreateAdjustment)
         self._query = QueryDecoder(queries.Sellers)
 
-    async def create(self, request: web.Request, principal: Principal) -> web.Response:
+    async def create(self, request: web.Request, principal: Principal) -> JsonResponse:
         body = await self._create.read(request)
         currency = self._default_currency if body.currency is None else body.currency
         if not money.is_currency(currency):
@@ -76,7 +77,7 @@ class SellerHandlers:
             log.warning("seller_not_opened_yet", extra={"seller_id": seller.id, "reason": type(fault).__name__})
             return _unopened(seller)
 
-    async def list(self, request: web.Request, principal: Principal) -> web.Response:
+    async def list(self, request: web.Request, principal: Principal) -> JsonResponse:
         query = self._query.read(request)
         filters = (query.status, query.q)
         before = Position(*_CURSORS.decode(query.cursor, filters)) if query.cursor is not None else FIRST
@@ -94,13 +95,13 @@ class SellerHandlers:
             page(sellers, query.limit, show, lambda seller: _CURSORS.encode((seller.created_at_us, seller.id), filters))
         )
 
-    async def get(self, request: web.Request, principal: Principal) -> web.Response:
+    async def get(self, request: web.Request, principal: Principal) -> JsonResponse:
         seller_id = path_id(request)
         if principal.seller_id not in (None, seller_id):
             raise not_found()
         return await self._shown(seller_id)
 
-    async def change(self, request: web.Request, principal: Principal) -> web.Response:
+    async def change(self, request: web.Request, principal: Principal) -> JsonResponse:
         """The account first: what its actor refuses leaves the name as it was."""
         seller_id = path_id(request)
         currency = await self._scope.currency_of(seller_id)
@@ -127,7 +128,7 @@ class SellerHandlers:
         allowed(await self._users.reset_password(seller_id, body.new_password, role="seller"))
         return responses.no_content()
 
-    async def adjust(self, request: web.Request, principal: Principal) -> web.Response:
+    async def adjust(self, request: web.Request, principal: Principal) -> JsonResponse:
         seller_id = path_id(request)
         currency = await self._scope.currency_of(seller_id)
         body = await self._adjust.read(request)
@@ -140,7 +141,7 @@ class SellerHandlers:
         shown = answers.transaction(made.entry, made.position, currency)
         return responses.answer(shown, 201, is_replay=made.is_replay)
 
-    async def _shown(self, seller_id: str) -> web.Response:
+    async def _shown(self, seller_id: str) -> JsonResponse:
         seller = await self._sellers.find(seller_id)
         if seller is None:
             raise not_found()

@@ -10,6 +10,7 @@ from service.handlers.scope import Scope
 from service.identity.credentials import Principal
 from service.identity.instants import NowUs
 from service.identity.sellers import Sellers
+from service.json_response import JsonResponse
 from service.problems import invalid, not_found
 from service.query import QueryDecoder
 from service.wire import answers, queries
@@ -23,7 +24,7 @@ class StatementHandlers:
         self._now_us = now_us
         self._query = QueryDecoder(queries.Statement)
 
-    async def get(self, request: web.Request, principal: Principal) -> web.Response:
+    async def get(self, request: web.Request, principal: Principal) -> JsonResponse:
         """Without `from` since the seller was created, without `to` up to now, the newest entry included."""
         query = self._query.read(request)
         seller_id = await self._scope.one(principal, query.seller_id)

@@ -13,8 +13,8 @@ from service.cursors import CursorFormat, CursorInt
 from service.endpoint import ID_OF_REQUEST
 from service.handlers.pages import page
 from service.handlers.scope import Scope
-from service.headers import REQUEST_ID
 from service.identity.credentials import Principal
+from service.json_response import REQUEST_ID, JsonResponse
 from service.problems import not_found
 from service.query import QueryDecoder, path_id
 from service.wire import answers as wire
@@ -35,7 +35,7 @@ class TransactionHandlers:
         self._query = QueryDecoder(queries.Transactions)
         self._csv_query = QueryDecoder(queries.TransactionsCsv)
 
-    async def list(self, request: web.Request, principal: Principal) -> web.Response:
+    async def list(self, request: web.Request, principal: Principal) -> JsonResponse:
         query = self._query.read(request)
         seller_id = await self._whose(principal, query)
         filters = (seller_id, query.type, query.charge_id, query.from_us, query.to_us)
@@ -53,7 +53,7 @@ class TransactionHandlers:
             page(found, query.limit, _transaction, lambda one: _CURSORS.encode((one.key,), filters))
         )
 
-    async def get(self, request: web.Request, principal: Principal) -> web.Response:
+    async def get(self, request: web.Request, principal: Principal) -> JsonResponse:
         entry_id = path_id(request)
         seller_id = await self._scope.owner_of(principal, entry_id)
         await self._scope.settled(seller_id)

@@ -7,6 +7,7 @@ from journal.reader import Reader
 from journal.times import format_time
 from service import responses
 from service.identity.credentials import Principal
+from service.json_response import JsonResponse
 from service.wire import answers
 
 
@@ -14,7 +15,7 @@ class TrialBalanceHandlers:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
 
-    async def get(self, request: web.Request, principal: Principal) -> web.Response:
+    async def get(self, request: web.Request, principal: Principal) -> JsonResponse:
         found = await self._reader.trial_balance()
         return responses.answer(
             answers.TrialBalance(

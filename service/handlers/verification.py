@@ -6,6 +6,7 @@ from journal.times import format_time
 from service import responses
 from service.decode import BodyDecoder
 from service.identity.credentials import Principal
+from service.json_response import JsonResponse
 from service.problems import not_found
 from service.query import path_id
 from service.verification_runs import VerificationRun, VerificationRuns
@@ -17,12 +18,12 @@ class VerificationHandlers:
         self._runs = runs
         self._nothing = BodyDecoder(requests.Nothing, may_be_absent=True)
 
-    async def start(self, request: web.Request, principal: Principal) -> web.Response:
+    async def start(self, request: web.Request, principal: Principal) -> JsonResponse:
         """While one runs, that one is answered: a second would only make both slower."""
         await self._nothing.read(request)
         return responses.answer(_verification(await self._runs.start()), 202)
 
-    async def get(self, request: web.Request, principal: Principal) -> web.Response:
+    async def get(self, request: web.Request, principal: Principal) -> JsonResponse:
         run = await self._runs.find(path_id(request))
         if run is None:
             raise not_found()

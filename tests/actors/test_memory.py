@@ -43,13 +43,23 @@ def test_all_sellers_together_keep_no_more_answers_than_the_directory_allows() -
     """The oldest goes, whosever it is; one whose answer is still on its way stays, for the journal does not know it."""
     directory = directory_with(Bounds(keys_remembered_max=3))
     actors = [Actor(directory, seller_id(number)) for number in range(3)]
-    unanswered = (False, "unanswered")
-    for number, actor in enumerate(actors):
-        for key, done in ((unanswered, None), ((False, f"key {number}"), _done())):
-            actor.keys[key] = UsedBy(None, done)
-            directory.remember(actor, key)
-    assert [list(actor.keys) for actor in actors] == [[unanswered], [unanswered, (False, "key 1")], [*actors[2].keys]]
-    assert len(actors[2].keys) == 2
+
+    def remember(actor: Actor, key: str, done: Done | None) -> None:
+        actor.keys[False, key] = UsedBy(None, done)
+        directory.remember(actor, (False, key))
+
+    for actor in actors:
+        remember(actor, "on its way", None)
+    for number in range(10):
+        remember(actors[number % 3], f"answered {number}", _done())
+    assert all((False, "on its way") in actor.keys for actor in actors)
+    assert sum(len(actor.keys) for actor in actors) <= 3 + 2
+
+    for actor in actors:
+        actor.keys[False, "on its way"].done = _done()
+    for number in range(10, 20):
+        remember(actors[number % 3], f"answered {number}", _done())
+    assert sorted(key for actor in actors for _, key in actor.keys) == ["answered 17", "answered 18", "answered 19"]
 
 
 def _done() -> Done:

@@ -286,7 +286,7 @@ async def client(aiohttp_server, aiohttp_client):
             try:
                 await decoder.read(request)
             except Problem as problem:
-                return problem.response("r")
+                return problem.response("r").for_aiohttp()
             return web.Response(text="ok")
 
         return handler

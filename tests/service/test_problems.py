@@ -47,7 +47,7 @@ def test_the_table_is_the_contracts() -> None:
 @pytest.mark.parametrize("code", list(ProblemCode))
 def test_a_problem_is_a_whole_document(code: ProblemCode) -> None:
     response = Problem(code).response("r-1")
-    assert response.content_type == "application/problem+json"
+    assert response.media_type == "application/problem+json"
     assert isinstance(response.body, bytes)
     document = json.loads(response.body)
     assert document == {
@@ -123,7 +123,7 @@ def test_what_aiohttp_answers_by_itself_is_a_problem_too() -> None:
     not_allowed = problems.of_http_error(web.HTTPMethodNotAllowed("PUT", ["GET", "POST"])).response("r")
     assert (not_allowed.status, not_allowed.headers["Allow"]) == (405, "GET,POST")
     too_large = problems.of_http_error(web.HTTPRequestEntityTooLarge(1, 2)).response("r")
-    assert (too_large.status, too_large.keep_alive) == (413, False)
+    assert (too_large.status, too_large.is_last) == (413, True)
     assert problems.of_http_error(web.HTTPNotFound()).code == "not_found"
     assert problems.of_http_error(web.HTTPExpectationFailed()).code == "malformed_request"
     assert problems.of_http_error(web.HTTPInternalServerError()).code == "internal_error"

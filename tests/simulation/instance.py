@@ -71,7 +71,7 @@ class Instance:
                 sellers_loaded_max=plan.sellers_loaded_max,
                 seller_in_flight_max=plan.seller_in_flight_max,
                 in_flight_max=plan.in_flight_max,
-                keys_remembered_max=2 * plan.keys_remembered_max,
+                keys_remembered_max=plan.keys_remembered_max,
             ),
             clock_us=self.clock,
             count=lambda kind: history.count(f"decision: {kind}"),

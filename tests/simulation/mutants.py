@@ -184,17 +184,12 @@ MUTANTS: Final = (
     _mutant(
         3,
         "a key is forgotten while its first is in flight",
-        patch(f"{_ACTOR}._forget_old_keys", ("self.keys[oldest].done is None or ", "")),
+        patch(f"{_ACTOR}.forget_key", ("used_by.done is None or ", "")),
     ),
     _mutant(
         3,
         "a key just loaded is forgotten before its turn",
-        patch(f"{_ACTOR}._forget_old_keys", ("if self.task is not None:", "if False:")),
-    ),
-    _mutant(
-        3,
-        "a key that the journal told of is forgotten before it is answered",
-        patch(f"{_ACTOR}._forget_old_keys", (" or oldest in self.pinned", "")),
+        patch(f"{_ACTOR}.forget_key", (" or self.task is not None", "")),
     ),
     _mutant(
         3,

@@ -102,7 +102,7 @@ def plan_of(seed: int) -> Plan:
         sellers_loaded_max=pick((1, 2, 100, 100)),
         seller_in_flight_max=pick((3, 4_096, 4_096)),
         in_flight_max=pick((8, 20_000, 20_000)),
-        keys_remembered_max=pick((1, 2, 32)),
+        keys_remembered_max=pick((0, 2, 32)),
         slice=pick((1, 1, 3, 64)),
         requests_pending_max=pick((2, 100)),
         second_admin_above=pick((None, "6.00")),

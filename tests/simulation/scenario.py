@@ -82,7 +82,6 @@ class Scenario:
     def run(self) -> Violation | None:
         """What was violated first, if anything."""
         plan = self.plan
-        actor_module.KEYS_REMEMBERED_MAX = plan.keys_remembered_max  # type: ignore[misc]
         actor_module.SLICE = plan.slice  # type: ignore[misc]
         account_rules.REQUESTS_PENDING_MAX = plan.requests_pending_max  # type: ignore[misc]
         logging.disable(logging.CRITICAL)
