@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp import ClientSession, DummyCookieJar
 from msgspec import Struct
 from yarl import URL
 
@@ -17,6 +17,7 @@ from service.app import Services, running
 from service.database import DatabaseHome
 from service.identity.first_admin import ensure_first_admin
 from service.routes import application_of
+from service.server import HttpServer, address_of, listen
 from service.settings import Settings
 from tests.conftest import Database
 
@@ -75,8 +76,8 @@ class User:
         if data is not None:
             sent.setdefault("Content-Type", "application/json")
         # As it stands: nothing of a strange path is mended on the way.
-        url = URL(str(self.shop.client.make_url("/"))[:-1] + path, encoded=True)
-        async with self.shop.client.session.request(method, url, data=data, headers=sent, params=query) as response:
+        url = URL(self.shop.address + path, encoded=True)
+        async with self.shop.session.request(method, url, data=data, headers=sent, params=query) as response:
             return Answer(response.status, response.headers, await response.read())
 
     async def get(self, path: str, **query: str) -> Answer:
@@ -102,9 +103,11 @@ class User:
 class Shop:
     """The application as it runs now. `restarted` gives another one on the same journal."""
 
-    def __init__(self, services: Services, client: "TestClient[Any, Any]") -> None:
+    def __init__(self, services: Services, address: str, session: ClientSession) -> None:
+        """`address`: http://host:port."""
         self.services = services
-        self.client = client
+        self.address = address
+        self.session = session
         self.nobody = User(self, None)
         self.admin = User(self, None)
 
@@ -148,8 +151,19 @@ async def open_shop(database: Database, **settings: Any) -> AsyncIterator[Shop]:
             now_us=services.clock_us,
             random_bytes=services.random_bytes,
         )
-        server = TestServer(application_of(services))
-        async with TestClient(server, auto_decompress=False) as client:
-            shop = Shop(services, client)
+        async with served(services) as shop:
             shop.admin = await shop.sign_in("admin", ADMIN_PASSWORD)
             yield shop
+
+
+@asynccontextmanager
+async def served(services: Services) -> AsyncIterator[Shop]:
+    """The services on a port of their own."""
+    bound = listen("127.0.0.1", 0)
+    server = HttpServer(application_of(services), bound, lambda: services.requests_in_flight)
+    await server.start()
+    try:
+        async with ClientSession(auto_decompress=False, cookie_jar=DummyCookieJar()) as session:
+            yield Shop(services, address_of(bound), session)
+    finally:
+        await server.close()

@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import asyncpg
 import pytest
+from yarl import URL
 
 from journal.store import JournalUnavailable
 from tests.conftest import Database
@@ -25,7 +26,7 @@ class Wire:
     """A connection on which anything can be written."""
 
     def __init__(self, shop: Shop) -> None:
-        self._port = shop.client.port
+        self._port = URL(shop.address).port
 
     async def __aenter__(self) -> "Wire":
         self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self._port)

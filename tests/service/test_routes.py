@@ -6,16 +6,15 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
 
 from journal.journal import JournalState
 from service.app import running
 from service.database import DatabaseHome
 from service.endpoint import Who
-from service.routes import application_of, routes
+from service.routes import routes
 from service.settings import Settings
 from tests.conftest import Database
-from tests.service.shop import ADMIN_PASSWORD, PASSWORD, Shop, User, open_shop
+from tests.service.shop import ADMIN_PASSWORD, PASSWORD, Shop, User, open_shop, served
 
 NOBODYS = "0195f3a2-c4b0-7000-8000-002a5d3e9c41"
 
@@ -244,9 +243,8 @@ async def test_a_standby_answers_nothing_but_that_it_is_one(database: Database) 
         home = DatabaseHome(database.app_url, database.owner_url, is_ours_alone=False)
         async with (
             running(Settings(data_dir=Path("unused")), home) as services,
-            TestClient(TestServer(application_of(services))) as client,
+            served(services) as standby,
         ):
-            standby = Shop(services, client)
             for route in routes(services):
                 for caller in (standby.nobody, standby.known(leading.admin)):
                     answer = await caller.ask(route.method, route.path.replace("{id}", NOBODYS))
