@@ -18,7 +18,7 @@ It must not wait for anything itself: while something is loaded a task waits, an
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -89,13 +89,13 @@ class UsedBy:
     def __init__(self, request_hash: bytes | None, done: Done | None) -> None:
         self.request_hash = request_hash
         self.done = done
-        self.waiting: list[Envelope] = []
+        self.waiting: Sequence[Envelope] = ()
 
     def answer_waiting(self) -> None:
         assert self.done is not None
         for envelope in self.waiting:
             envelope.answer(replace(self.done, is_replay=True))
-        self.waiting = []
+        self.waiting = ()
 
 
 class Envelope(Submission):
@@ -133,13 +133,16 @@ class Envelope(Submission):
             actor.show(self, self.verdict)
             return
         actor.undurable -= 1
-        actor._go_if_broken()
+        if actor.is_broken:
+            actor._go_if_broken()
+        done = None
         for index, used_by in self.uses:
-            used_by.done = self._done(index, last_position)
+            done = used_by.done = self._done(index, last_position)
         if self.results is not None:
             self.answer(self.many(last_position))
         else:
-            self.answer(self._done(len(self.entries) - 1, last_position))
+            # A command's key stands on its last entry.
+            self.answer(done or self._done(len(self.entries) - 1, last_position))
         for _, used_by in self.uses:
             if used_by.waiting:
                 used_by.answer_waiting()
@@ -250,7 +253,8 @@ class Actor:
         """Decides the command; False when something must be loaded before that can be done (see `_prepare`)."""
         try:
             assert not self.is_broken, "the actor is broken"
-            self.directory.journal.check_open()
+            if self.task is not None:  # Time has passed since it was asked.
+                self.directory.journal.check_open()
             return self._step(envelope, is_prepared)
         except JournalFault as fault:
             envelope.fail(fault)
@@ -454,7 +458,7 @@ class Actor:
             envelope.answer(replace(used_by.done, is_replay=True))
         else:
             self.directory.count("replayed")
-            used_by.waiting.append(envelope)
+            used_by.waiting = (*used_by.waiting, envelope)
 
     def _remember(self, caller: Caller, envelope: Envelope, index: int) -> None:
         """The entry with this index uses up the caller's key."""

@@ -8,7 +8,7 @@ its end.
 import asyncio
 import logging
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import cast
 
@@ -73,20 +73,24 @@ class Directory:
         """Told the kind of every decision: an entry's type, a refusal's code, or `replayed`."""
         self.in_flight = 0
         self._bounds = bounds
-        self._actors: dict[str, Actor] = {}
+        self._actors: OrderedDict[str, Actor] = OrderedDict()
         self._remembered: deque[tuple[Actor, KeyOfSide]] = deque()
-        self._is_draining = False
+        self.is_draining = False
+        """Takes no more commands."""
         self.journal: Journal
+        self._loop: asyncio.AbstractEventLoop
 
     def attach(self, journal: Journal) -> None:
+        """In the event loop that commands will come from."""
         self.journal = journal
+        self._loop = asyncio.get_running_loop()
 
     def ask(self, seller_id: str, command: Command) -> asyncio.Future[Outcome]:
         """Gives the command to the seller's actor. A plain step; the future tells the outcome once it is durable.
 
         Raises at once what is known at once: Draining, Standby, JournalUnavailable, RateLimited, Overloaded.
         The future may hold UnknownSeller, NotApplied, OutcomeUnknown, and the journal's other faults."""
-        if self._is_draining:
+        if self.is_draining:
             raise Draining
         self.journal.check_readable()
         if self.in_flight >= self._bounds.in_flight_max:
@@ -98,7 +102,7 @@ class Directory:
             raise RateLimited
         actor.was_used = True
         self.in_flight += 1
-        reply: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        reply: asyncio.Future[Outcome] = self._loop.create_future()
         actor.take(Envelope(actor, command, reply))
         return reply
 
@@ -112,11 +116,7 @@ class Directory:
 
     def drain(self) -> None:
         """Takes no more commands; `in_flight` and the journal's `is_settled` tell when those that came are done."""
-        self._is_draining = True
-
-    @property
-    def is_draining(self) -> bool:
-        return self._is_draining
+        self.is_draining = True
 
     # --- actors ---
 
@@ -138,7 +138,7 @@ class Directory:
                     idle = actor
                     break
             actor.was_used = False
-            self._actors[seller_id] = self._actors.pop(seller_id)
+            self._actors.move_to_end(seller_id)
         if idle is None:
             raise Overloaded
         del self._actors[idle.seller_id]

@@ -34,6 +34,7 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from journal.entry import CHARGE_FOLLOWERS, CHARGE_OPENERS, REQUEST_FOLLOWERS, Entry, EntryType
+from journal.ids import entry_id
 
 SYSTEM = "system"
 """Who made what nobody asked for: `made_by` of an expiry."""
@@ -41,7 +42,7 @@ SYSTEM = "system"
 
 def seal(entry: Entry) -> Entry:
     """Gives a new entry its hash: the one moment at which a frozen entry is still being made."""
-    force_setattr(entry, "hash", entry_hash(entry))
+    force_setattr(entry, "hash", sha256(preimage(entry).encode()).digest())
     return entry
 
 
@@ -55,7 +56,7 @@ def preimage(entry: Entry) -> str:
     charge_id, request_id = "null", "null"
     type_ = entry.type
     if type_ in CHARGE_OPENERS:
-        charge_id = f'"{entry.id}"'
+        charge_id = f'"{entry_id(entry.seller_id, entry.seq, entry.at_us)}"'
     elif type_ in CHARGE_FOLLOWERS:
         charge_id = f'"{entry.subject_id}"'
     elif type_ is EntryType.CREDIT_REQUESTED:

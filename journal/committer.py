@@ -129,7 +129,8 @@ class Committer:
         """Plain and synchronous: called in the same step that decided and applied the entries."""
         assert not self.is_recovering
         self._pending.append(submission)
-        self._wake()
+        if self._idle is not None:
+            self._wake()
 
     def stop(self) -> None:
         """Lets `run` end after the flush that is under way."""

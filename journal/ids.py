@@ -19,6 +19,7 @@ fast dictionary keys.
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 SEQ_MAX: Final = 2**42 - 1
@@ -27,17 +28,19 @@ _CANONICAL: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}
 
 def entry_id(seller_id: str, seq: int, at_us: int) -> str:
     """The id of entry `seq` of the seller, written at `at_us` microseconds since the epoch."""
-    at_ms = at_us // 1000
-    # One conversion of all parts at once: this is on the hot path, and takes 0.8 us instead of 1.4.
-    parts = (
-        at_ms >> 16,
-        at_ms & 0xFFFF,
-        0x7000 | seq >> 30,
-        0x8000 | seq >> 16 & 0x3FFF,
-        seq & 0xFFFF,
-        seller_id[-8:],
-    )
-    return "%08x-%04x-%04x-%04x-%04x%s" % parts  # noqa: UP031
+    return f"{_time_text(at_us // 1000)}{_upper_text(seq >> 16)}{seq & 0xFFFF:04x}{seller_id[-8:]}"
+
+
+# On the hot path, where the next id is mostly of the same millisecond, and of a seller with less than 65,536 entries.
+@lru_cache(maxsize=256)
+def _time_text(at_ms: int) -> str:
+    return f"{at_ms >> 16:08x}-{at_ms & 0xFFFF:04x}-"
+
+
+@lru_cache(maxsize=256)
+def _upper_text(upper: int) -> str:
+    """Of the seq, all but its last 16 bits."""
+    return f"{0x7000 | upper >> 14:04x}-{0x8000 | upper & 0x3FFF:04x}-"
 
 
 def seq_of(entry: str) -> int:

@@ -17,6 +17,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
+from functools import partial
+from typing import Final
 
 from msgspec import Struct
 
@@ -51,9 +53,8 @@ class JournalSettings(Struct, frozen=True):
     committer: CommitterSettings = CommitterSettings()
 
 
-def boot_time_s() -> float:
-    """Seconds on a clock that only goes forward, also while the machine is suspended."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+boot_time_s: Final[Callable[[], float]] = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+"""Seconds on a clock that only goes forward, also while the machine is suspended."""
 
 
 class Journal:

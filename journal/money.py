@@ -45,11 +45,13 @@ def exponent(currency: str) -> int:
 
 
 def format_minor(amount: int, currency: str) -> str:
-    """`5000` as `"50.00"`, `-5` as `"-0.05"`, with exactly the currency's decimals; 0.4 us.
+    """`5000` as `"50.00"`, `-5` as `"-0.05"`, with exactly the currency's decimals; 0.2 us.
 
     The value itself is whatever the journal holds: it may be a sum, so it is not bounded here.
     """
-    layout, scale = _LAYOUTS[currency]
+    layout, scale, zero = _LAYOUTS[currency]
+    if amount == 0:
+        return zero
     if amount < 0:
         return "-" + layout % divmod(-amount, scale)
     return layout % divmod(amount, scale)
@@ -78,6 +80,7 @@ def _grammar(decimals: int) -> tuple[Callable[[str], re.Match[str] | None], tupl
 
 _GRAMMARS: Final = {code: _grammar(decimals) for code, decimals in _EXPONENTS.items()}
 # Without decimals the remainder, always 0, is printed with a precision of nothing.
-_LAYOUTS: Final[dict[str, tuple[str, int]]] = {
-    code: (f"%d.%0{decimals}d" if decimals else "%d%.0s", 10**decimals) for code, decimals in _EXPONENTS.items()
+_LAYOUTS: Final[dict[str, tuple[str, int, str]]] = {
+    code: (f"%d.%0{decimals}d" if decimals else "%d%.0s", 10**decimals, f"{0:.{decimals}f}")
+    for code, decimals in _EXPONENTS.items()
 }

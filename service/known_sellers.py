@@ -5,6 +5,7 @@ names has to be led back to its seller. Both are fixed when the seller is create
 deleted, so what was found once stays true. What was not found is never kept. Bounded, oldest out.
 """
 
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
@@ -34,12 +35,11 @@ class KnownSellers:
         self._find = find
         self._find_by_tag = find_by_tag
         self._known_max = known_max
-        self._currencies: dict[str, str] = {}
-        self._ids: dict[str, str] = {}
-
-    def known_currency_of(self, seller_id: str) -> str | None:
+        # A plain dict would have to look past all that it has lost to find its oldest.
+        self._currencies: OrderedDict[str, str] = OrderedDict()
+        self.known_currency_of: Final[Callable[[str], str | None]] = self._currencies.get
         """None when it has to be looked up: then `currency_of`."""
-        return self._currencies.get(seller_id)
+        self._ids: dict[str, str] = {}
 
     async def currency_of(self, seller_id: str) -> str | None:
         """None when there is no such seller."""
@@ -56,8 +56,7 @@ class KnownSellers:
         if seller is None:
             return None
         if len(self._currencies) >= self._known_max and seller.id not in self._currencies:
-            oldest = next(iter(self._currencies))
-            del self._currencies[oldest]
+            oldest, _ = self._currencies.popitem(last=False)
             del self._ids[tag_of(oldest)]
         self._currencies[seller.id] = seller.currency
         self._ids[tag_of(seller.id)] = seller.id

@@ -114,7 +114,13 @@ class RequestLoop(web.RequestHandler):
             answer = await answerer(request)
             if isinstance(answer, JsonResponse):
                 if not (answer.is_last or message.should_close or message.version != HttpVersion11 or self._upgraded):
-                    return await self._write(answer.encoded())
+                    transport = self.transport
+                    if transport is None or transport.is_closing():
+                        return False
+                    transport.write(answer.encoded())
+                    if self._paused:
+                        await self._drain_helper()
+                    return True
                 answer = answer.for_aiohttp()
             return self._goes_on(*await self.finish_response(request, answer, None))
         finally:
@@ -122,16 +128,6 @@ class RequestLoop(web.RequestHandler):
             self._request_in_progress = False
             if self._handler_waiter is not None:
                 self._handler_waiter.set_result(None)
-
-    async def _write(self, answer: bytes) -> bool:
-        """Waits for a client that does not read."""
-        transport = self.transport
-        if transport is None or transport.is_closing():
-            return False
-        transport.write(answer)
-        if self._paused:
-            await self._drain_helper()
-        return True
 
     async def _answer(self, request: web.BaseRequest, handler: _Handler) -> bool:
         """By the application, or what is no HTTP."""

@@ -6,7 +6,8 @@ was under way, so a flood of made-up credentials costs few statements and delays
 
 Held under the SHA-256 of the secret, never under the secret itself (0.4 us, about what the look-up costs).
 At each use the expiry is compared with the clock, and `Revocations` must be able to vouch for the memory;
-when it cannot, everything is read from the database until it can again. Bounded, least recently used out.
+when it cannot, everything is read from the database until it can again. Bounded, oldest out: what is still in
+use is read once more.
 
 What must hold: nothing enters the memory that was revoked after it was read. A revocation that arrives while a
 statement is under way is remembered until it has answered.
@@ -114,7 +115,6 @@ class Credentials:
         now_us = self._now_us()
         if now_us >= principal.expires_at_us:
             return None
-        self._known.move_to_end(digest)
         if principal.api_key_id is not None:
             self._last_used.note(principal.api_key_id, now_us)
         return principal

@@ -88,7 +88,7 @@ BRANCHES: Final[dict[str, tuple[str, str]]] = {
     "a subject that only the journal knew": ("Actor._load_subject", "if isinstance(command, DecideCredit):"),
     "a subject read behind what is not durable yet": ("Actor._load_subject", "await self._durable()"),
     "an answer that waits for what is ahead of it": ("Actor._show_in_order", "envelope.verdict = verdict"),
-    "a duplicate that waits for the first": ("Actor._repeat", "used_by.waiting.append(envelope)"),
+    "a duplicate that waits for the first": ("Actor._repeat", "used_by.waiting = (*used_by.waiting, envelope)"),
     "an answer from memory refused for want of a lease": ("Actor.show", "envelope.fail(fault)"),
     "a hold given back": ("Actor._expire", "self._write(self._unasked()"),
     "a read of a frozen journal": ("Actor._step_frozen", "self._show_in_order("),

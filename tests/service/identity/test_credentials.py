@@ -339,17 +339,19 @@ def smaller(identity: Identity, **bounds: int) -> Credentials:
     return identity.credentials
 
 
-async def test_memory_is_bounded_and_keeps_what_is_used(identity: Identity) -> None:
+async def test_memory_is_bounded_and_what_was_let_go_of_is_read_again(identity: Identity) -> None:
     await identity.seller("kiosk")
     tokens = [await identity.token("kiosk") for _ in range(4)]
     credentials = smaller(identity, known_max=3)
     async with identity.listening():
         for token in tokens[:3]:
             await identity.asks(token)
-        assert credentials.principal(tokens[0])
         await identity.asks(tokens[3])
+        assert credentials.principal(tokens[0]) is None
+        assert all(credentials.principal(tokens[n]) for n in (1, 2, 3))
+        await identity.asks(tokens[0])
         assert credentials.principal(tokens[1]) is None
-        assert all(credentials.principal(tokens[n]) for n in (0, 2, 3))
+        assert all(credentials.principal(tokens[n]) for n in (2, 3, 0))
         assert sum(map(len, credentials._digests_of.values())) == len(credentials._known) == 3
         credentials.forget(None)
         assert not credentials._digests_of
