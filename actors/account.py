@@ -168,7 +168,9 @@ def has_due(account: Account, now_us: int) -> bool:
 
 def before_due(account: Account, now_us: int) -> int:
     """The last moment up to now at which no hold of the account had expired."""
-    return min(now_us, account.expiries[0][0] - 1) if account.expiries else now_us
+    rows = [charge.row for charge in account.charges.values()]
+    ends = [row.expires_at_us for row in rows if row.status is ChargeStatus.PENDING and row.expires_at_us is not None]
+    return min([now_us, *(end - 1 for end in ends)])
 
 
 def expire(account: Account, now_us: int) -> Entry | None:

@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from actors.account import Account, Rules, apply, decide, expire, has_due
+from actors.account import Account, Rules, apply, before_due, decide, expire, has_due
 from actors.commands import (
     Adjust,
     Caller,
@@ -261,6 +261,18 @@ def test_a_partial_capture_gives_back_the_rest_first_and_keeps_the_key_on_the_ca
     assert (capture.type, capture.held_change, capture.idempotency_key) == (EntryType.CAPTURE, -30, "key")
     assert (account.available, account.held) == (70, 0)
     assert account.charges[hold[0].id].row.status is ChargeStatus.COMPLETED
+
+
+def test_an_account_is_shown_as_before_the_first_hold_that_has_expired() -> None:
+    """Of those that are pending: one that was captured, or voided, has nothing to give back."""
+    account = funded(1_000)
+    first = run(account, Charge(SELLER_SIDE, "+15550100001", 100, expires_in_s=5))
+    assert isinstance(first, tuple)
+    run(account, Charge(SELLER_SIDE, "+15550100001", 100, expires_in_s=10))
+    assert before_due(account, 5 * SECOND) == 5 * SECOND
+    assert before_due(account, 60 * SECOND) == 6 * SECOND - 1
+    run(account, Void(SELLER_SIDE, first[0].id))
+    assert before_due(account, 60 * SECOND) == 11 * SECOND - 1
 
 
 def test_a_hold_expires_at_its_time_and_not_before() -> None:
