@@ -104,9 +104,7 @@ class Envelope(Submission):
     __slots__ = ("actor", "command", "opening", "reply", "results", "uses", "verdict")
 
     def __init__(self, actor: "Actor", command: Command, reply: asyncio.Future[Outcome]) -> None:
-        self.seller_id = actor.seller_id
-        self.entries: tuple[Entry, ...] = ()
-        self.rows: tuple[Row, ...] = ()
+        super().__init__(actor.seller_id, (), ())
         self.actor = actor
         self.command = command
         self.reply = reply
@@ -133,8 +131,7 @@ class Envelope(Submission):
             actor.show(self, self.verdict)
             return
         actor.undurable -= 1
-        if actor.is_broken:
-            actor._go_if_broken()
+        actor._go_if_broken()
         done = None
         for index, used_by in self.uses:
             done = used_by.done = self._done(index, last_position)

