@@ -19,7 +19,8 @@ COLUMNS: Final = (
     *("made_by", "by_admin", "subject_id", "idempotency_key", "request_hash", "phone_number", "reference", "reason"),
     *("details", "hash"),
 )
-SELLERS: Final = 10
+SELLERS: Final = 1_000
+"""As many as the batches come from."""
 _TEMPLATE: Final = "bench_copy_template"
 _TARGET: Final = "bench_copy"
 
@@ -28,43 +29,55 @@ class Copying:
     def __init__(self, databases: Databases, rows: int) -> None:
         """`rows`: of each run; the last batch may be shorter."""
         self._databases = databases
-        self._rows = charge_rows(rows)
+        self._count = rows
+        self._rows: dict[int, list[tuple[Any, ...]]] = {}
+        """By the size of the batches."""
 
     async def prepare(self) -> None:
         await self._databases.make_migrated(_TEMPLATE)
 
     async def rows_per_s(self, batch: int) -> float:
         """Into a fresh table, as the service's own was when its first rows came."""
+        if batch not in self._rows:
+            self._rows[batch] = charge_rows(self._count, batch)
+        rows = self._rows[batch]
         url = await self._databases.make(_TARGET, template=_TEMPLATE)
         connection = await asyncpg.connect(url)
         try:
             begin = time.perf_counter()
-            for start in range(0, len(self._rows), batch):
+            for start in range(0, len(rows), batch):
                 await connection.copy_records_to_table(
                     "entries",
                     schema_name="cell_00",
                     columns=("position", *COLUMNS),
-                    records=self._rows[start : start + batch],
+                    records=rows[start : start + batch],
                 )
-            return len(self._rows) / (time.perf_counter() - begin)
+            return len(rows) / (time.perf_counter() - begin)
         finally:
             await connection.close()
 
 
-def charge_rows(count: int) -> list[tuple[Any, ...]]:
-    """Charges with keys, seller after seller, as asyncpg takes them fastest; `position` first."""
-    rows = []
+def charge_rows(count: int, batch: int) -> list[tuple[Any, ...]]:
+    """The charges of `load/batches.lua`, batch after batch, each of the next seller, as asyncpg takes them fastest;
+    `position` first."""
+    rows: list[tuple[Any, ...]] = []
+    accounts = []
+    now_us = 1_750_000_000_000_000
     for seller in range(SELLERS):
-        seller_id, admin_id = str(uuid.UUID(int=2 * seller + 2)), str(uuid.UUID(int=1))
-        account = Account(seller_id)
-        now_us = 1_750_000_000_000_000
+        account = Account(str(uuid.UUID(int=2 * seller + 2)))
         _happen(account, Open("USD"), now_us)
-        _happen(account, Adjust(Caller(admin_id, True), 10**12, "credit", "to sell"), now_us)
-        for number in range(count * seller // SELLERS, count * (seller + 1) // SELLERS):
+        _happen(account, Adjust(Caller(str(uuid.UUID(int=1)), True), 10**12, "credit", "to sell"), now_us)
+        accounts.append(account)
+    while len(rows) < count:
+        number = len(rows) // batch
+        account = accounts[number % SELLERS]
+        for place in range(1, min(batch, count - len(rows)) + 1):
             now_us += 10
-            caller = Caller(seller_id, False, f"bench-{number}", number.to_bytes(16))
-            charge = Charge(caller, f"+98912{number % 10**7:07d}", 100 + number % 900)
-            rows.append((number + 1, *_values(_happen(account, charge, now_us))))
+            key = f"{place}-bench-1-{number}"
+            caller = Caller(account.seller_id, False, key, len(rows).to_bytes(16))
+            amount = 100 * (place % 9 + 1) + place % 100
+            charge = Charge(caller, f"+98912{place * 7919 % 10**7:07d}", amount)
+            rows.append((len(rows) + 1, *_values(_happen(account, charge, now_us))))
     return rows
 
 

@@ -24,7 +24,7 @@ async def test_rows_for_copy_are_charges_as_the_service_writes_them(database):
     connection = await asyncpg.connect(database.owner_url)
     try:
         await connection.copy_records_to_table(
-            "entries", schema_name="cell_00", columns=("position", *COLUMNS), records=charge_rows(100)
+            "entries", schema_name="cell_00", columns=("position", *COLUMNS), records=charge_rows(100, 10)
         )
         query = f"SELECT {ENTRY_COLUMNS}, {PREVIOUS_HASH} FROM {{cell}}.entries e ORDER BY e.position"
         rows = await connection.fetch(query.replace("{cell}", "cell_00"))
