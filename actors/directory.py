@@ -74,7 +74,8 @@ class Directory:
         self.in_flight = 0
         self._bounds = bounds
         self._actors: OrderedDict[str, Actor] = OrderedDict()
-        self._remembered: deque[tuple[Actor, KeyOfSide]] = deque()
+        self._remembered: deque[tuple[str, KeyOfSide]] = deque()
+        """Of which seller, not of which actor: one that is gone must not be kept by its keys."""
         self.is_draining = False
         """Takes no more commands."""
         self.journal: Journal
@@ -152,7 +153,7 @@ class Directory:
         """The actor keeps the answer of one more key; whoever was told to longest ago lets go of one.
 
         What the journal has just told of is the last to go: it is still there when what was given back is decided."""
-        self._remembered.append((actor, key))
+        self._remembered.append((actor.seller_id, key))
         if len(self._remembered) > self._bounds.keys_remembered_max:
             self._forget_oldest_key()
             # Two for one, so that it gets back to its bound after having had to keep some for longer.
@@ -160,9 +161,10 @@ class Directory:
                 self._forget_oldest_key()
 
     def _forget_oldest_key(self) -> None:
-        actor, key = self._remembered.popleft()
-        if not actor.forget_key(key):
-            self._remembered.append((actor, key))
+        seller_id, key = self._remembered.popleft()
+        actor = self._actors.get(seller_id)
+        if actor is not None and not actor.forget_key(key):
+            self._remembered.append((seller_id, key))
 
     def report_bug(self, actor: Actor, bug: BaseException) -> None:
         log.error("actor_broken", exc_info=bug, extra={"seller_id": actor.seller_id})

@@ -78,6 +78,7 @@ class RequestLoop(web.RequestHandler):
             except Exception as bug:
                 self.log_exception("Unhandled exception", exc_info=bug)
                 self.force_close()
+                break
             except BaseException:
                 self.force_close()
                 raise
@@ -111,7 +112,10 @@ class RequestLoop(web.RequestHandler):
         self._current_request = request
         self._request_in_progress = True
         try:
-            answer = await answerer(request)
+            try:
+                answer = await answerer(request)
+            except Exception as bug:  # One that is not even met by `service.endpoint`.
+                answer = self.handle_error(request, 500, bug)
             if isinstance(answer, JsonResponse):
                 if not (answer.is_last or message.should_close or message.version != HttpVersion11 or self._upgraded):
                     transport = self.transport

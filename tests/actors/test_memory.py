@@ -41,13 +41,7 @@ def test_an_idle_actor_is_small() -> None:
 
 def test_all_sellers_together_keep_no_more_answers_than_the_directory_allows() -> None:
     """The oldest goes, whosever it is; one whose answer is still on its way stays, for the journal does not know it."""
-    directory = directory_with(Bounds(keys_remembered_max=3))
-    actors = [Actor(directory, seller_id(number)) for number in range(3)]
-
-    def remember(actor: Actor, key: str, done: Done | None) -> None:
-        actor.keys[False, key] = UsedBy(None, done)
-        directory.remember(actor, (False, key))
-
+    _, actors = directory_of(3, Bounds(keys_remembered_max=3))
     for actor in actors:
         remember(actor, "on its way", None)
     for number in range(10):
@@ -60,6 +54,31 @@ def test_all_sellers_together_keep_no_more_answers_than_the_directory_allows() -
     for number in range(10, 20):
         remember(actors[number % 3], f"answered {number}", _done())
     assert sorted(key for actor in actors for _, key in actor.keys) == ["answered 17", "answered 18", "answered 19"]
+
+
+def test_an_actor_that_is_gone_is_not_kept_by_its_keys() -> None:
+    """Of one that a fault of the journal has dropped in the middle, some are never answered."""
+    directory, actors = directory_of(30, Bounds(keys_remembered_max=3))
+    for actor in actors[:-1]:
+        remember(actor, "never answered", None)
+        directory.in_doubt([actor.seller_id])
+    for number in range(40):
+        remember(actors[-1], f"answered {number}", _done())
+    assert len(directory._remembered) == 3
+    assert len(actors[-1].keys) == 3
+
+
+def directory_of(count: int, bounds: Bounds) -> tuple[Directory, list[Actor]]:
+    """With so many actors that have nothing to load."""
+    directory = directory_with(bounds)
+    actors = [Actor(directory, seller_id(number)) for number in range(count)]
+    directory._actors.update({actor.seller_id: actor for actor in actors})
+    return directory, actors
+
+
+def remember(actor: Actor, key: str, done: Done | None) -> None:
+    actor.keys[False, key] = UsedBy(None, done)
+    actor.directory.remember(actor, (False, key))
 
 
 def _done() -> Done:

@@ -85,11 +85,15 @@ async def plain(request: web.Request) -> Answer:
 
 
 async def broken(request: web.Request) -> Answer:
-    raise ConnectionError
+    raise LookupError("a bug")
+
+
+async def no_answer(request: web.Request) -> Answer:
+    return None  # type: ignore[return-value]
 
 
 HANDLERS = (whole, empty, nothing, text, cookie, last, prepared, stream, missing, task)
-FIXED = (json, problem, last_json, plain, broken)
+FIXED = (json, problem, last_json, plain, broken, no_answer)
 """Found without a router; aiohttp alone gets them as its own kind of response."""
 POST_IN_CHUNKS = (
     b"POST /json HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"
@@ -186,6 +190,17 @@ async def test_a_client_gets_what_aiohttp_would_send(sent: bytes) -> None:
         wanted = await exchange(theirs, sent)
         assert wanted.startswith(b"HTTP/1.")
         assert await exchange(ours, sent) == wanted
+
+
+async def test_a_bug_that_nobody_met_is_a_500_and_ends_its_connection(caplog: pytest.LogCaptureFixture) -> None:
+    """On the first request too."""
+    async with served(is_ours=True) as port:
+        for path in ("broken", "broken?", "json"):
+            received = await exchange(port, get(path) + CLOSING)
+            assert received.startswith(b"HTTP/1.1 201 " if path == "json" else b"HTTP/1.1 500 "), received
+            assert b"a bug" not in received
+        await exchange(port, get("no_answer") + CLOSING)
+    assert not [record for record in caplog.records if "never retrieved" in record.message], caplog.text
 
 
 async def test_requests_of_a_connection_share_its_task() -> None:

@@ -77,7 +77,10 @@ BRANCHES: Final[dict[str, tuple[str, str]]] = {
     "an atomic batch repeated or refused": ("Actor._refuse_atomic", "return (None, known) if is_same"),
     "a charge of a batch that came before": ("Actor._step_many", "results.append(used_by if"),
     "a key let go of for newer ones": ("Actor.forget_key", "del self.keys[key]"),
-    "a key kept for longer than its turn": ("Directory._forget_oldest_key", "self._remembered.append((actor, key))"),
+    "a key kept for longer than its turn": (
+        "Directory._forget_oldest_key",
+        "self._remembered.append((seller_id, key))",
+    ),
     "a subject that only the journal knew": ("Actor._load_subject", "if isinstance(command, DecideCredit):"),
     "a subject read behind what is not durable yet": ("Actor._load_subject", "await self._durable()"),
     "an answer that waits for what is ahead of it": ("Actor._show_in_order", "envelope.verdict = verdict"),
