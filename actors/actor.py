@@ -508,6 +508,7 @@ class Actor:
             for _, used_by in envelope.uses:
                 again.extend(used_by.waiting)
         for envelope in again:
+            self._know_again(envelope)
             envelope.reset()
         # Ahead of what came later: the order in which they were asked is kept.
         self._queue().extendleft(reversed(again))
@@ -515,6 +516,19 @@ class Actor:
         if self.task is not None:
             self.task.cancel()
         self.start_loading(tuple(used_keys))
+
+    def _know_again(self, envelope: Envelope) -> None:
+        """Keys that it found used, should they be forgotten by now: or the journal would have to tell of them anew, and
+        of others in the next round, for ever."""
+        if envelope.results is None or not isinstance(envelope.command, ChargeMany):
+            return
+        for each, result in zip(envelope.command.charges, envelope.results, strict=True):
+            if isinstance(result, UsedBy) and result.done is not None:
+                assert each.caller.idempotency_key is not None
+                key = (each.caller.by_admin, each.caller.idempotency_key)
+                if key not in self.keys:
+                    self.keys[key] = result
+                    self.directory.remember(self, key)
 
     def drop(self, fault: JournalFault) -> None:
         """The end: nothing of this actor may be used any more. Its submissions are answered by the journal."""

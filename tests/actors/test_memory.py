@@ -1,10 +1,11 @@
 """What sellers take in memory while nothing is asked of them: the bound on loaded sellers is a bound on memory."""
 
+import asyncio
 import tracemalloc
 
 from actors.account import Account, Rules, decide
-from actors.actor import Actor, UsedBy
-from actors.commands import Done, Open
+from actors.actor import Actor, Envelope, UsedBy
+from actors.commands import Caller, Charge, ChargeMany, Done, Open
 from actors.directory import Bounds, Directory
 from journal.memory import MemoryDatabase, MemoryStore
 
@@ -66,6 +67,24 @@ def test_an_actor_that_is_gone_is_not_kept_by_its_keys() -> None:
         remember(actors[-1], f"answered {number}", _done())
     assert len(directory._remembered) == 3
     assert len(actors[-1].keys) == 3
+
+
+async def test_a_batch_given_back_still_knows_the_keys_that_the_journal_told_of() -> None:
+    """Though they were forgotten meanwhile; else two batches could make the journal tell of one's keys, then of the
+    other's, as long as there is much else to remember."""
+    _, (actor, other) = directory_of(2, Bounds(keys_remembered_max=1))
+    charge = Charge(Caller(actor.seller_id, False, "old", bytes(16)), "+15550100001", 100)
+    command = ChargeMany(Caller(actor.seller_id, False), (charge,), False)
+    envelope = Envelope(actor, command, asyncio.get_running_loop().create_future())
+    remember(actor, "old", _done())
+    found = actor.keys[False, "old"]
+    envelope.results = [found]
+    remember(other, "new", _done())
+    assert (False, "old") not in actor.keys
+    actor.decide_again([], [envelope])
+    assert actor.keys[False, "old"] is found
+    assert actor.task is not None
+    actor.task.cancel()
 
 
 def directory_of(count: int, bounds: Bounds) -> tuple[Directory, list[Actor]]:
