@@ -1,7 +1,7 @@
 """A connection's requests, one after the other: aiohttp's `RequestHandler` with a loop of our own.
 
-aiohttp's loop serves any application, at 20 us a request; two things make this one take a third of that for nearly
-all requests of this one:
+aiohttp's loop serves any application. Two things, for nearly all requests of this one, save an eighth of the processor
+time of a charge:
 
     routes without parameters   are found by one look-up of method and path, with no router in between
     a `JsonResponse`            is written in one piece, where aiohttp goes through the states of a stream
