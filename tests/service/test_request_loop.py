@@ -7,10 +7,12 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.streams import StreamReader
 
 from service.connections import Bounds, Connections
 from service.json_response import JsonResponse
-from service.request_loop import FIXED_ROUTES, Answer
+from service.request_loop import FIXED_ROUTES, Answer, body_at_hand
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -244,3 +246,27 @@ async def test_a_client_that_does_not_read_holds_up_its_own_requests_only(is_fix
     writer.close()
     listening.close()
     await runner.cleanup()
+
+
+@pytest.mark.parametrize(
+    ("pieces", "is_whole", "expected"),
+    [
+        ((b"hello",), True, b"hello"),
+        ((b"he", b"llo"), True, None),  # In chunks: to be read as a stream, none of it is lost.
+        ((b"hello",), False, None),
+        ((), True, None),
+        ((bytes(2**16 + 1),), True, None),  # Reading was held back for it, and has to be let go again.
+    ],
+)
+async def test_only_a_body_that_came_as_one_piece_is_taken_at_once(
+    pieces: tuple[bytes, ...], is_whole: bool, expected: bytes | None
+) -> None:
+    loop = asyncio.get_running_loop()
+    content = StreamReader(BaseProtocol(loop), 2**16, loop=loop)
+    for piece in pieces:
+        content.feed_data(piece)
+    if is_whole:
+        content.feed_eof()
+    assert body_at_hand(content) == expected
+    if expected is None and is_whole:
+        assert await content.read() == b"".join(pieces)
