@@ -125,6 +125,11 @@ class Committer:
     def is_empty(self) -> bool:
         return not self._pending and not self._in_flight
 
+    @property
+    def on_their_way(self) -> int:
+        """Submissions that wait for a flush, or for the end of the one under way."""
+        return len(self._pending) + len(self._in_flight)
+
     def submit(self, submission: Submission) -> None:
         """Plain and synchronous: called in the same step that decided and applied the entries."""
         assert not self.is_recovering

@@ -120,7 +120,11 @@ class Services:
             ),
             count=self.metrics.decided,
         )
-        self.turnstile = Turnstile(lane_max=settings.seller_in_flight_max, waiting_max=settings.in_flight_max)
+        self.turnstile = Turnstile(
+            lane_max=settings.seller_in_flight_max,
+            waiting_max=settings.in_flight_max,
+            on_their_way=lambda: self.journal.on_their_way,
+        )
         event_bounds = EventBounds()
         self.feed = Feed(event_bounds)
         self.journal = Journal(

@@ -104,8 +104,8 @@ class Endpoint:
                         raise Problem(ProblemCode.FORBIDDEN, "An API key cannot do this; sign in.")
                     if principal.role == "seller":
                         turn = turnstile.enter(principal.user_id)
-                        if turn is not None:
-                            await turn
+                        if turn is not None and (refused := await turn) is not None:
+                            raise refused
                     response = await handler(request, principal)
             except Exception as error:
                 response = _answer_to(error, request, id_of_request, path)

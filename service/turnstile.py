@@ -5,7 +5,9 @@
           -> is refused, when its lane or the whole house is full
 
 A turn is short, so whoever comes is read soon, and a seller with one request waits for no more than a turn or two,
-however many another has sent. What waits here costs memory and no work, and has not been decided.
+however many another has sent. Nobody is let in while much is on its way into the journal already: there a queue has
+one lane only, and whoever joined it would wait for all that a flood has put there. What waits here costs memory and
+no work, and has not been decided.
 
 A refusal costs almost as much as a charge. Those who would ask again at once are therefore refused at the pace of
 what is let in: telling clients to come back later must not take the time in which the others are served.
@@ -13,47 +15,60 @@ what is let in: telling clients to come back later must not take the time in whi
 
 import asyncio
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from typing import Final
 
 from actors.directory import Overloaded, RateLimited
 
 ENTRIES_PER_TURN: Final = 64
 """About 6 ms of work, and flushes that are large enough to be cheap."""
-REFUSALS_PER_TURN: Final = 4
+ENTRIES_PER_REFUSAL: Final = 16
+"""But one in each turn."""
+ON_THEIR_WAY_MAX: Final = 256
+"""Two flushes or so: one that the database works at, and the next."""
+_LOOK_AGAIN_S: Final = 0.004
+"""A flush takes about as long."""
 
-_Lane = deque[asyncio.Future[None]]
+Refused = type[RateLimited] | type[Overloaded]
+_Wait = asyncio.Future[Refused | None]
+_Lane = deque[_Wait]
 
 
 class Turnstile:
     """Made in a running event loop."""
 
-    def __init__(self, *, lane_max: int, waiting_max: int) -> None:
-        """How many requests of one seller, and of all, may wait."""
+    def __init__(self, *, lane_max: int, waiting_max: int, on_their_way: Callable[[], int]) -> None:
+        """How many requests of one seller, and of all, may wait; and how many commands the journal has not yet
+        made durable."""
         self._loop = asyncio.get_running_loop()
         self._lane_max = lane_max
         self._waiting_max = waiting_max
+        self._on_their_way = on_their_way
         self._lanes: OrderedDict[str, _Lane] = OrderedDict()
         """Of sellers who have requests waiting; the next to be let in is the first of the first lane."""
-        self._refusals: deque[tuple[asyncio.Future[None], Exception]] = deque()
-        self._room = ENTRIES_PER_TURN
-        """Left in this turn; none is left while anybody waits."""
+        self._refusals: deque[tuple[_Wait, Refused]] = deque()
+        self._given = self._room = ENTRIES_PER_TURN
+        """How many may enter in this turn, and how many still may; none is left while anybody waits."""
         self._is_turning = False
         self.waiting = 0
 
-    def enter(self, seller_id: str) -> asyncio.Future[None] | None:
-        """None: go on. Else to be waited for; it may end in RateLimited or Overloaded, with nothing done."""
+    def enter(self, seller_id: str) -> _Wait | None:
+        """None: go on. Else to be waited for; it comes to None, or to what is to be raised, with nothing done.
+
+        The future holds no exception: that would keep, by its traceback, the frame that keeps the future, and the
+        request with it, until the garbage collector comes; a flood would fill the memory with refusals."""
         if not self._is_turning:
             self._is_turning = True
             self._loop.call_soon(self._turn)
         if self._room:
             self._room -= 1
             return None
-        wait: asyncio.Future[None] = self._loop.create_future()
+        wait: _Wait = self._loop.create_future()
         lane = self._lanes.get(seller_id)
         if lane is not None and len(lane) >= self._lane_max:
-            self._refusals.append((wait, RateLimited()))
+            self._refusals.append((wait, RateLimited))
         elif self.waiting >= self._waiting_max:
-            self._refusals.append((wait, Overloaded()))
+            self._refusals.append((wait, Overloaded))
         else:
             if lane is None:
                 lane = self._lanes[seller_id] = deque()
@@ -63,18 +78,17 @@ class Turnstile:
 
     def _turn(self) -> None:
         """The next turn of the event loop has begun."""
-        was_idle = self._room == ENTRIES_PER_TURN and not self._refusals
-        self._room = ENTRIES_PER_TURN
+        was_idle = self._room == self._given and not self._lanes and not self._refusals
+        self._given = self._room = min(ENTRIES_PER_TURN, max(0, ON_THEIR_WAY_MAX - self._on_their_way()))
         while self._room and self._lanes:
             self._let_in()
-        for _ in range(min(REFUSALS_PER_TURN, len(self._refusals))):
-            wait, refusal = self._refusals.popleft()
-            if not wait.done():
-                wait.set_exception(refusal)
+        self._refuse(max(1, (self._given - self._room) // ENTRIES_PER_REFUSAL))
         if was_idle:
             self._is_turning = False
-        else:
+        elif self._given:
             self._loop.call_soon(self._turn)
+        else:
+            self._loop.call_later(_LOOK_AGAIN_S, self._turn)
 
     def _let_in(self) -> None:
         seller_id, lane = next(iter(self._lanes.items()))
@@ -87,3 +101,9 @@ class Turnstile:
         if not wait.done():  # Its client may have gone.
             wait.set_result(None)
             self._room -= 1
+
+    def _refuse(self, count: int) -> None:
+        for _ in range(min(count, len(self._refusals))):
+            wait, refused = self._refusals.popleft()
+            if not wait.done():
+                wait.set_result(refused)

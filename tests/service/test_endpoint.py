@@ -1,6 +1,7 @@
 """Around the handlers: what is too much, too large or cut off ends as the contract says, for its sender alone."""
 
 import asyncio
+import gc
 import json
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ import asyncpg
 import pytest
 from yarl import URL
 
+from actors.directory import RateLimited
 from journal.store import JournalUnavailable
 from tests.conftest import Database
 from tests.service.shop import PHONE, Shop, User, open_shop
@@ -77,6 +79,28 @@ async def test_overload_sheds_before_deciding(database: Database) -> None:
         kinds = Counter((answer.status, answer.code) for answer in answers)
         assert set(kinds) == {(201, None), (503, "overloaded")}
         assert await seller.balance() == (f"{100 - kinds[201, None]}.00", "0.00")
+
+
+async def test_who_is_refused_leaves_nothing_for_the_garbage_collector(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flood of refusals would fill the memory with requests until it comes."""
+    monkeypatch.setattr("service.turnstile.ON_THEIR_WAY_MAX", 1)
+    monkeypatch.setattr("service.turnstile.ENTRIES_PER_TURN", 1)
+    async with open_shop(database, seller_in_flight_max=1) as shop:
+        seller = await shop.seller("1000.00")
+        gc.collect()
+        gc.disable()
+        try:
+            answers = await asyncio.gather(*(seller.sell("1.00") for _ in range(100)))
+            assert {answer.code for answer in answers} == {None, "rate_limited"}
+            gc.set_debug(gc.DEBUG_SAVEALL)
+            gc.collect()
+            assert not [left for left in gc.garbage if isinstance(left, RateLimited)]
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+            gc.enable()
 
 
 async def test_connections_to_the_database_may_die(shop: Shop, database: Database) -> None:

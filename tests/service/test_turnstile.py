@@ -6,9 +6,24 @@ import asyncio
 import pytest
 
 from actors.directory import Overloaded, RateLimited
-from service.turnstile import ENTRIES_PER_TURN, REFUSALS_PER_TURN, Turnstile
+from service.turnstile import ENTRIES_PER_REFUSAL, ENTRIES_PER_TURN, ON_THEIR_WAY_MAX, Refused, Turnstile
 
-Wait = asyncio.Future[None] | None
+Wait = asyncio.Future[Refused | None] | None
+REFUSALS_PER_TURN = ENTRIES_PER_TURN // ENTRIES_PER_REFUSAL
+
+
+class Way:
+    """How much is on its way into the journal."""
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+
+    def __call__(self) -> int:
+        return self.length
+
+
+def turnstile_of(lane_max: int, waiting_max: int, on_their_way: Way | None = None) -> Turnstile:
+    return Turnstile(lane_max=lane_max, waiting_max=waiting_max, on_their_way=on_their_way or Way(0))
 
 
 def crowd(turnstile: Turnstile, count: int, seller: str = "loud") -> list[Wait]:
@@ -24,7 +39,7 @@ async def a_turn() -> None:
 
 
 async def test_so_many_begin_in_a_turn_and_the_others_in_order_in_the_next() -> None:
-    turnstile = Turnstile(lane_max=10_000, waiting_max=10_000)
+    turnstile = turnstile_of(10_000, 10_000)
     waits = crowd(turnstile, 3 * ENTRIES_PER_TURN)
     for turn in (1, 2, 3):
         assert [wait is None or wait.done() for wait in waits] == [
@@ -36,7 +51,7 @@ async def test_so_many_begin_in_a_turn_and_the_others_in_order_in_the_next() -> 
 
 async def test_a_quiet_seller_is_next() -> None:
     """Though thousands came before."""
-    turnstile = Turnstile(lane_max=10_000, waiting_max=10_000)
+    turnstile = turnstile_of(10_000, 10_000)
     crowd(turnstile, 5_000)
     quiet = turnstile.enter("quiet")
     assert quiet is not None
@@ -46,41 +61,37 @@ async def test_a_quiet_seller_is_next() -> None:
 
 
 async def test_nobody_waits_while_there_is_room() -> None:
-    turnstile = Turnstile(lane_max=1, waiting_max=1)
+    turnstile = turnstile_of(1, 1)
     for _ in range(10):
         assert set(crowd(turnstile, ENTRIES_PER_TURN)) == {None}
         await a_turn()
 
 
 async def test_a_full_lane_refuses_its_own_seller_at_a_pace_and_nobody_else() -> None:
-    turnstile = Turnstile(lane_max=ENTRIES_PER_TURN, waiting_max=10_000)
+    turnstile = turnstile_of(ENTRIES_PER_TURN, 10_000)
     crowd(turnstile, 2 * ENTRIES_PER_TURN)
-    refused = crowd(turnstile, 3 * REFUSALS_PER_TURN)
+    refused = crowd(turnstile, REFUSALS_PER_TURN + 2)
     other = turnstile.enter("other")
-    for turn in (1, 2, 3):
+    for refused_by_now in (REFUSALS_PER_TURN, REFUSALS_PER_TURN + 1, REFUSALS_PER_TURN + 2):
         await a_turn()
-        assert inside(refused) == turn * REFUSALS_PER_TURN
-    for wait in refused:
-        assert wait is not None
-        with pytest.raises(RateLimited):
-            wait.result()
+        assert inside(refused) == refused_by_now
+    assert [wait is not None and wait.result() for wait in refused] == [RateLimited] * len(refused)
     assert other is not None
-    assert other.exception() is None
+    assert other.result() is None
 
 
 async def test_a_full_house_refuses_everybody() -> None:
-    turnstile = Turnstile(lane_max=10, waiting_max=20)
+    turnstile = turnstile_of(10, 20)
     crowd(turnstile, ENTRIES_PER_TURN)
     for seller in ("one", "two"):
         crowd(turnstile, 10, seller)
     wait = turnstile.enter("three")
     assert wait is not None
-    with pytest.raises(Overloaded):
-        await wait
+    assert await wait is Overloaded
 
 
 async def test_who_has_gone_takes_nobodys_place() -> None:
-    turnstile = Turnstile(lane_max=10_000, waiting_max=10_000)
+    turnstile = turnstile_of(10_000, 10_000)
     crowd(turnstile, ENTRIES_PER_TURN)
     gone = crowd(turnstile, ENTRIES_PER_TURN)
     waits = crowd(turnstile, ENTRIES_PER_TURN)
@@ -91,11 +102,43 @@ async def test_who_has_gone_takes_nobodys_place() -> None:
     assert inside(waits) == ENTRIES_PER_TURN
 
 
-async def test_it_comes_to_rest() -> None:
-    """An idle shop is not woken up for this."""
-    turnstile = Turnstile(lane_max=1, waiting_max=1)
-    crowd(turnstile, ENTRIES_PER_TURN + 1)
-    for _ in range(4):
+async def test_nobody_is_let_in_while_the_way_into_the_journal_is_full() -> None:
+    """There all queue in one lane, where a flood is ahead of whoever comes."""
+    way = Way(ON_THEIR_WAY_MAX)
+    turnstile = turnstile_of(10_000, 10_000, way)
+    crowd(turnstile, ENTRIES_PER_TURN)
+    loud, quiet = crowd(turnstile, 100), turnstile.enter("quiet")
+    for _ in range(5):
         await a_turn()
-    assert not turnstile._is_turning
-    assert turnstile.enter("loud") is None
+    assert inside(loud) == 0
+    way.length = ON_THEIR_WAY_MAX - 2
+    assert quiet is not None
+    async with asyncio.timeout(10):
+        assert await quiet is None
+    assert inside(loud) == 1
+
+
+async def test_refusals_go_on_while_the_way_is_full() -> None:
+    turnstile = turnstile_of(1, 10_000, Way(ON_THEIR_WAY_MAX))
+    crowd(turnstile, ENTRIES_PER_TURN + 1)
+    async with asyncio.timeout(10):
+        for wait in crowd(turnstile, 3):
+            assert wait is not None
+            assert await wait is RateLimited
+
+
+@pytest.mark.parametrize("on_their_way", [0, ON_THEIR_WAY_MAX - 1, ON_THEIR_WAY_MAX])
+async def test_it_comes_to_rest(on_their_way: int) -> None:
+    """An idle shop is not woken up for this, nor one that only waits for its journal."""
+    way = Way(0)
+    turnstile = turnstile_of(10, 10, way)
+    crowd(turnstile, ENTRIES_PER_TURN)
+    way.length = on_their_way
+    async with asyncio.timeout(10):
+        while turnstile._is_turning:
+            await a_turn()
+    way.length = 0
+    for wait in crowd(turnstile, 2):
+        if wait is not None:
+            async with asyncio.timeout(10):
+                assert await wait is None

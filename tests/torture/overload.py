@@ -3,6 +3,9 @@
 What the service does at most (the peak) is measured before and after, for a machine does not stay the same. Under
 the flood it goes on selling nearly as much, grows no more, tells whom it refuses when to come back, and the quiet
 seller hardly notices. In the end the journal holds what was acknowledged, to the cent.
+
+Thousands of connections cost something by themselves: what is known of each has left the processor's cache when it is
+needed again. So what is sold over as many as may wait, with nobody refused, is told too (`crowd`).
 """
 
 import asyncio
@@ -96,10 +99,13 @@ async def overload(
         rate = TIMES_CAPACITY * max(each.goodput for each in before)
         async with quiet.selling(), _sampled(instance.pid, memory):
             flooded = await flood(replace(order, connections=CONNECTIONS, seconds=seconds, rate=rate, run="flood"))
+        crowd = await flood(replace(order, connections=IN_FLIGHT_MAX, run="crowd"))
         after = await peak("after")
 
         _judge(row, flooded, (before, after), quiet, memory)
-        await _check_books(row, loud, [flooded, *before, *after], instance)
+        row.figures["crowd_per_s"] = round(crowd.goodput)
+        row.figures["goodput_of_crowd"] = round(flooded.goodput / crowd.goodput, 3)
+        await _check_books(row, loud, [flooded, crowd, *before, *after], instance)
     return row
 
 
