@@ -18,6 +18,8 @@ CHUNK: Final = 20
 TRACED_MIN: Final = 1_000
 """Of the seeds of a run at least so many are traced, half of them where there are fewer; it makes one three times as
 slow."""
+TRACED_EVERY_MAX: Final = 20
+"""Even of many: some lines are reached by one seed in a thousand."""
 
 
 class Chunk(Struct):
@@ -62,7 +64,7 @@ _coverage: Final = Coverage()
 
 def traced_every(count: int) -> int:
     """Of `count` seeds, one in so many is traced."""
-    return max(2, min(count // TRACED_MIN, 50))
+    return max(2, min(count // TRACED_MIN, TRACED_EVERY_MAX))
 
 
 def run_seeds(start: int, count: int, workers: int) -> Iterator[Chunk]:
