@@ -14,7 +14,7 @@ class Bounds(Struct, frozen=True):
     watch_every_s: float = 0.4
     """Within this a stream ends whose credential was revoked, whose client has gone, or when the service drains."""
 
-    share: float = 0.05
+    share: float = 0.02
     """Of the event loop's time, for passing on what was committed (`python -m tests.service.streams_cost` measures
     what a thousand streams really take) ..."""
     pause_max_s: float = 1.0
@@ -24,7 +24,9 @@ class Bounds(Struct, frozen=True):
 
     block_bytes_max: int = 64 * 1024
     """What is written at once, if it is more than one entry."""
-    arrived_entries_max: int = 100_000
+    at_once_max: int = 500
+    """Entries that are encoded as soon as they are durable: two milliseconds."""
+    undelivered_max: int = 100_000
     """Committed, wanted by somebody, and not passed on yet."""
     held_bytes_max: int = 4 * 1024 * 1024
     """What is kept for a client that is slow; beyond it, the client reads it from the journal."""

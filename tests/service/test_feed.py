@@ -7,7 +7,7 @@ that come and go, a committer that begins anew.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from itertools import count
 from random import Random
 from types import SimpleNamespace
@@ -30,14 +30,15 @@ from service.events.stream import Stream
 from tests.journal.histories import Shop
 from tests.simulation.loop import SimulatedLoop
 
-SEEDS = 300
+SEEDS = 400
 BOUNDS = Bounds(
     held_bytes_max=6_000,
     held_by_all_bytes_max=20_000,
     block_bytes_max=2_000,
     page_max=7,
     near=20,
-    arrived_entries_max=40,
+    at_once_max=15,
+    undelivered_max=40,
     heartbeat_s=0.3,
     blocked_max_s=5.0,
     slice_s=0.0005,
@@ -129,6 +130,22 @@ class Observed(Stream):
         super().pass_on(block)
 
 
+class ObservedFeed(Feed):
+    def __init__(self, happened: Counter[str], now_s: Callable[[], float]) -> None:
+        super().__init__(BOUNDS, now_s=now_s, worked_s=now_s)
+        self._happened = happened
+        self._is_being_told = False
+
+    def committed(self, before: int, after: int, submissions: Sequence[Submission]) -> None:
+        self._is_being_told = True
+        super().committed(before, after, submissions)
+        self._is_being_told = False
+
+    def _encode_next(self) -> None:
+        self._happened["encoded at once" if self._is_being_told else "encoded in a round"] += 1
+        super()._encode_next()
+
+
 class World:
     def __init__(self, seed: int, happened: Counter[str]) -> None:
         self.random = Random(seed)
@@ -137,7 +154,7 @@ class World:
         self.durable = 0
         """So many entries can be read from the journal."""
         ticks = count()
-        self.feed = Feed(BOUNDS, now_s=lambda: next(ticks) * 0.0003, worked_s=lambda: next(ticks) * 0.0003)
+        self.feed = ObservedFeed(happened, lambda: next(ticks) * 0.0003)
         self.streams: list[tuple[Socket, Stream, int]] = []
 
     async def a_while(self) -> None:
@@ -229,6 +246,7 @@ class World:
                 self.happened["told everything"] += 1
             stream.end()
         assert self.feed.held_bytes == 0
+        assert self.feed.undelivered == 0
         assert not rounds.done()
         rounds.cancel()
 
@@ -255,7 +273,7 @@ def test_no_order_of_events_loses_or_repeats_an_entry(caplog: pytest.LogCaptureF
         assert not [record for record in caplog.records if record.levelname == "ERROR"], caplog.text
     cases = {
         *("begun anew", "cut off", "fell behind", "held", "joined within a block", "left out a block"),
-        *("told everything", "written at once"),
+        *("told everything", "written at once", "encoded at once", "encoded in a round"),
     }
     assert {case for case in cases if happened[case] < 10} == set(), happened
 
