@@ -122,10 +122,6 @@ class Committer:
         return self._lease.epoch
 
     @property
-    def is_empty(self) -> bool:
-        return not self._pending and not self._in_flight
-
-    @property
     def on_their_way(self) -> int:
         """Submissions that wait for a flush, or for the end of the one under way."""
         return len(self._pending) + len(self._in_flight)

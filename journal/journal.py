@@ -134,7 +134,7 @@ class Journal:
     @property
     def is_settled(self) -> bool:
         """Whether nothing that was submitted is still on its way."""
-        return self._committer is None or self._committer.is_empty
+        return self.on_their_way == 0
 
     # --- life ---
 

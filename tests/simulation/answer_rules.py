@@ -172,16 +172,16 @@ class AnswerRules:
             self._require(attempt, isinstance(command, Settle), "a read for an answer")
 
     def _check_due(self, attempt: Attempt, state: State, seen_at_us: int) -> None:
+        pending = [charge for charge in state.charges.values() if charge.status == "pending"]
+        ends = [charge.expires_at_us for charge in pending if charge.expires_at_us is not None]
+        if ends and self._history.was_frozen(attempt) and seen_at_us == max(state.at_us, min(ends) - 1):
+            # Where holds cannot be given back, the account is shown as it was until the first of them was due; or as of
+            # its last entry, where that came later: the expiry of one hold, when the backup was made before the next.
+            return
         jumps = self._jumped_back_steps[attempt.instance]
         if not any(attempt.asked_step <= step <= attempt.answered_step for step in jumps):
-            # Where a hold cannot be given back, the account is shown as it was until then.
-            ends = {charge.expires_at_us for charge in state.charges.values() if charge.status == "pending"}
-            is_as_before = seen_at_us + 1 in ends and self._history.was_frozen(attempt)
-            is_now = seen_at_us >= attempt.asked_clock_us
-            self._require(attempt, is_now or is_as_before, "seen before it was asked")
-        for charge in state.charges.values():
-            is_due = charge.status == "pending" and (charge.expires_at_us or 0) <= seen_at_us
-            self._require(attempt, not is_due, "a hold is shown as pending after its time")
+            self._require(attempt, seen_at_us >= attempt.asked_clock_us, "seen before it was asked")
+        self._require(attempt, all(end > seen_at_us for end in ends), "a hold is shown as pending after its time")
 
     def _check_refusal(self, attempt: Attempt, refusal: Refusal, entries: list[Entry]) -> None:
         if entries:
