@@ -14,7 +14,7 @@ class Bounds(Struct, frozen=True):
     watch_every_s: float = 0.4
     """Within this a stream ends whose credential was revoked, whose client has gone, or when the service drains."""
 
-    share: float = 0.02
+    share: float = 0.01
     """Of the event loop's time, for passing on what was committed (`python -m tests.service.streams_cost` measures
     what a thousand streams really take) ..."""
     pause_max_s: float = 1.0
