@@ -377,8 +377,11 @@ class Actor:
             else:
                 self._submit_many(envelope, [])
             return
-        if self.directory.journal.is_frozen:
-            envelope.fail(JournalFrozen())
+        try:
+            # The journal was asked for its keys meanwhile, and a hold that is given back is submitted at once.
+            self.directory.journal.check_writable()
+        except JournalFault as fault:
+            envelope.fail(fault)
             return
         # It may have been decided in part before, and stopped when the journal gave back what was ahead of it.
         envelope.reset()

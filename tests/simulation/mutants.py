@@ -403,8 +403,11 @@ MUTANTS: Final = (
     _mutant(
         6,
         "a frozen journal is written to by an atomic batch (no assertion, no fence)",
-        patch(f"{_ACTOR}._decide_atomic", ("if self.directory.journal.is_frozen:", "if False:")),
-        patch(f"{_JOURNAL}.check_writable", ("if self.is_frozen:", "if False:")),
+        patch(
+            f"{_ACTOR}._decide_atomic",
+            ("check_writable()\n    except", "check_open()\n    except"),
+            ("check_writable()\n    self._submit_many(", "check_open()\n    self._submit_many("),
+        ),
         *_FREEZING_UNGUARDED,
     ),
     _mutant(

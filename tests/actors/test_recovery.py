@@ -1,0 +1,104 @@
+"""What an actor does while the journal is being recovered, in places that the simulation reaches once in 100,000
+seeds."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+
+from actors.account import Rules
+from actors.commands import Adjust, Caller, Charge, ChargeMany, Command, ManyDone, Outcome, Settle
+from actors.directory import Bounds, Directory
+from journal.committer import CommitterSettings
+from journal.journal import Journal, JournalSettings
+from journal.memory import MemoryDatabase, MemoryStore
+from journal.store import JournalUnavailable, Lease
+
+SELLER_ID = "00000000-0000-7000-8000-000000000001"
+CALLER = Caller(SELLER_ID, False)
+BATCH = ChargeMany(CALLER, (Charge(Caller(SELLER_ID, False, "key", bytes(16)), "+15550100001", 100),), True)
+WITHIN_S = 5.0
+
+
+class FailingStore(MemoryStore):
+    def __init__(self) -> None:
+        super().__init__(MemoryDatabase(), lambda: 0.0)
+        self.is_away = False
+        self.meanwhile: Callable[[], None] = lambda: None
+        """Happens while the journal is asked for keys."""
+
+    def lose_connection(self) -> None:
+        self.is_away, self.is_connected = True, False
+        self.on_lost()
+
+    async def raise_epoch(self, epoch: int, ttl_s: float) -> Lease | None:
+        if self.is_away:
+            raise JournalUnavailable("there is no connection to the database")
+        self.is_connected = True
+        return await super().raise_epoch(epoch, ttl_s)
+
+    async def seqs_of_keys(self, seller_id: str, by_admin: bool, keys: Sequence[str]) -> dict[str, int]:
+        self.meanwhile()
+        await asyncio.sleep(0.01)
+        return await super().seqs_of_keys(seller_id, by_admin, keys)
+
+
+class Cell:
+    def __init__(self) -> None:
+        self.now_us = 1_000_000
+        self.store = FailingStore()
+        self.directory = Directory(
+            self.store, self._currency_of, rules=Rules(), bounds=Bounds(), clock_us=lambda: self.now_us
+        )
+        committer = CommitterSettings(retry_delay_s=0.001)
+        self.journal = Journal(self.store, JournalSettings("a test", committer=committer), self.directory)
+        self.directory.attach(self.journal)
+
+    @staticmethod
+    async def _currency_of(seller_id: str) -> str:
+        return "USD"
+
+    async def ask(self, command: Command) -> Outcome:
+        async with asyncio.timeout(WITHIN_S):
+            return await self.directory.ask(SELLER_ID, command)
+
+    async def is_ready(self) -> None:
+        async with asyncio.timeout(WITHIN_S):
+            while not self.journal.is_ready:
+                await asyncio.sleep(0.001)
+
+
+@asynccontextmanager
+async def running_cell() -> AsyncIterator[Cell]:
+    cell = Cell()
+    run = asyncio.create_task(cell.journal.run())
+    await cell.is_ready()
+    yield cell
+    cell.journal.stop()
+    await run
+
+
+async def test_an_atomic_batch_is_not_decided_once_the_journal_recovers() -> None:
+    """While its keys are looked for the connection is lost, and a hold that comes to its end is to be given back first:
+    the actor had nothing on its way, so nobody else keeps it from that."""
+    async with running_cell() as cell:
+        await cell.ask(Adjust(CALLER, 1_000, "credit", "a test"))
+        await cell.ask(Charge(CALLER, "+15550100001", 300, expires_in_s=1))
+
+        def lose_connection() -> None:
+            cell.now_us += 2_000_000
+            cell.store.lose_connection()
+
+        cell.store.meanwhile = lose_connection
+        with pytest.raises(JournalUnavailable):
+            await cell.ask(BATCH)
+
+        cell.store.is_away = False
+        cell.store.meanwhile = lambda: None
+        await cell.is_ready()
+        view = await cell.ask(Settle())
+        assert (view.available, view.held) == (1_000, 0)  # type: ignore[union-attr]
+        sold = await cell.ask(BATCH)
+        assert isinstance(sold, ManyDone)
+        assert cell.directory.in_flight == 0
