@@ -356,8 +356,8 @@ class Actor:
             assert len(envelope.uses) <= len(entries)
             assert len(envelope.rows) <= len(entries)
             envelope.entries = tuple(entries)
-            self.undurable += 1
             self.directory.journal.submit(envelope)
+            self.undurable += 1  # See `_write`.
         elif self.undurable == 0:
             self.show(envelope, envelope.many(0))
         else:
@@ -434,8 +434,8 @@ class Actor:
             forget_closed(self.account, subject_id)
         envelope.entries = entries
         envelope.rows = tuple(rows)
-        self.undurable += 1
         self.directory.journal.submit(envelope)
+        self.undurable += 1  # Not before: a broken actor would wait for what the journal did not take.
 
     def _opening(self, subject_id: str) -> Entry:
         subject = self.account.charges.get(subject_id) or self.account.requests[subject_id]

@@ -1,16 +1,18 @@
-"""What an actor does while the journal is being recovered, in places that the simulation reaches once in 100,000
-seeds."""
+"""What an actor does when the journal does not take what it has decided: the simulation gets there once in 100,000
+seeds, or never."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
+from msgspec.structs import replace
 
 from actors.account import Rules
+from actors.actor import InternalError
 from actors.commands import Adjust, Caller, Charge, ChargeMany, Command, ManyDone, Outcome, Settle
 from actors.directory import Bounds, Directory
-from journal.committer import CommitterSettings
+from journal.committer import CommitterSettings, Submission
 from journal.journal import Journal, JournalSettings
 from journal.memory import MemoryDatabase, MemoryStore
 from journal.store import JournalUnavailable, Lease
@@ -102,3 +104,20 @@ async def test_an_atomic_batch_is_not_decided_once_the_journal_recovers() -> Non
         sold = await cell.ask(BATCH)
         assert isinstance(sold, ManyDone)
         assert cell.directory.in_flight == 0
+
+
+async def test_a_seller_is_served_again_after_a_bug_in_the_middle_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was not taken by the journal never comes back from it, so nobody must wait for that."""
+    async with running_cell() as cell:
+        await cell.ask(Adjust(CALLER, 1_000, "credit", "a test"))
+
+        def submit(submission: Submission) -> None:
+            raise AssertionError("a planted bug")
+
+        for command in (Charge(CALLER, "+15550100001", 100), replace(BATCH, is_atomic=False)):
+            with monkeypatch.context() as planted:
+                planted.setattr(cell.journal, "submit", submit)
+                with pytest.raises(InternalError):
+                    await cell.ask(command)
+            view = await cell.ask(Settle())
+            assert (view.available, view.held) == (1_000, 0)  # type: ignore[union-attr]
