@@ -199,6 +199,9 @@ class Scenario:
     # --- disasters ---
 
     def _strike(self, kind: str) -> None:
+        if self._is_calm:
+            # It was due before, but the loop was held up. Now it could kill an instance that is just being asked.
+            return
         random = self._random
         for_s = random.choice((0.05, 0.5, 1.5 * self.plan.lease_ttl_s, 2.5 * self.plan.lease_ttl_s))
         for_s *= 0.5 + random.random()
