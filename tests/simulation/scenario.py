@@ -32,6 +32,9 @@ from tests.simulation.workload import CURRENCY, Workload, is_poison, seller_ids
 
 CALM_MAX_S: Final = 60.0
 """Everything must be well within this time after the last fault: two leases and the slowest retries fit many times."""
+ASKED_AGAIN_S: Final = 2.0
+"""And so much longer for everything that is to be asked again, for that is done one after the other: with a slow
+network and a loop that is held up all the time an answer takes a second (the mean of a seed), and there may be 100."""
 
 
 class Result(Struct):
@@ -334,6 +337,7 @@ class Scenario:
             instance.process.is_frozen = False
 
     async def _get_well(self) -> None:
+        """In a time that is known before anything is asked: what makes no progress is found, however much there is."""
         ends = self.loop.now + CALM_MAX_S
 
         def left_s() -> float:
@@ -351,20 +355,21 @@ class Scenario:
         await self._until(lambda: self._has_answered_all(), left_s(), "requests stay without an answer")
         # Before anybody looks at the sellers again: it is for the sweeper.
         await self._until(lambda: not self._due_holds(), left_s(), "holds whose time is over are not given back")
-        await self._resolve_doubts(left_s)
+        doubtful = self._doubtful()
+        ends += ASKED_AGAIN_S * len(doubtful)
+        for operation in doubtful:
+            await self._ask_until_settled(operation, left_s)
         for seller_id in self._sellers:
             credit, read = self._workload.new_credit(seller_id, 1), self._workload.new_read(seller_id)
             await self._ask_until_settled(credit, left_s)
             await self._ask_until_settled(read, left_s)
         await self._until(lambda: all(map(self._is_quiet, self._instances)), left_s(), "commands are still in flight")
 
-    async def _resolve_doubts(self, left_s: Callable[[], float]) -> None:
+    def _doubtful(self) -> list[Operation]:
         """What nobody knows is asked again; with its key it is answered once and for all."""
-        doubtful = [
+        return [
             each for each in self.history.operations if each.is_repeatable and each.is_in_doubt and not each.is_poison
         ]
-        for operation in doubtful:
-            await self._ask_until_settled(operation, left_s)
 
     async def _ask_until_settled(self, operation: Operation, left_s: Callable[[], float]) -> None:
         while not operation.is_settled:
