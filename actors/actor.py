@@ -18,7 +18,7 @@ It must not wait for anything itself: while something is loaded a task waits, an
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -47,7 +47,6 @@ from actors.commands import (
     Command,
     DecideCredit,
     Done,
-    ManyDone,
     Open,
     Outcome,
     Refund,
@@ -56,7 +55,8 @@ from actors.commands import (
     Settle,
     Void,
 )
-from journal.committer import Submission, UsedKey
+from actors.envelope import Envelope, UsedBy
+from journal.committer import UsedKey
 from journal.entry import Entry
 from journal.projections import Row
 from journal.store import JournalFault, JournalFrozen
@@ -79,105 +79,6 @@ class InternalError(Exception):
 
 class UnknownSeller(Exception):
     """There is no such seller."""
-
-
-class UsedBy:
-    """What an idempotency key was used for: its answer, or those who wait for it."""
-
-    __slots__ = ("done", "request_hash", "waiting")
-
-    def __init__(self, request_hash: bytes | None, done: Done | None) -> None:
-        self.request_hash = request_hash
-        self.done = done
-        self.waiting: Sequence[Envelope] = ()
-
-    def answer_waiting(self) -> None:
-        assert self.done is not None
-        for envelope in self.waiting:
-            envelope.answer(replace(self.done, is_replay=True))
-        self.waiting = ()
-
-
-class Envelope(Submission):
-    """A command and the reply to it, together all the way: in the mailbox, and in the journal's queue."""
-
-    __slots__ = ("actor", "command", "opening", "reply", "results", "uses", "verdict")
-
-    def __init__(self, actor: "Actor", command: Command, reply: asyncio.Future[Outcome]) -> None:
-        super().__init__(actor.seller_id, (), ())
-        self.actor = actor
-        self.command = command
-        self.reply = reply
-        self.opening: Entry | None = None
-        self.uses: list[tuple[int, UsedBy]] = []
-        """Which of the entries (by index) use up a key."""
-        self.verdict: Outcome | None = None
-        """The answer of a command without entries."""
-        self.results: list[int | UsedBy | Refusal] | None = None
-        """Of many charges: an entry (by index), what came before under the same key, or a refusal."""
-
-    def reset(self) -> None:
-        """As it was before it was decided."""
-        self.entries, self.rows = (), ()
-        self.opening = self.verdict = self.results = None
-        self.uses = []
-
-    def committed(self, last_position: int) -> None:
-        actor = self.actor
-        if not self.entries:
-            if self.results is not None:
-                self.verdict = self.many(last_position)
-            assert self.verdict is not None
-            actor.show(self, self.verdict)
-            return
-        actor.undurable -= 1
-        actor._go_if_broken()
-        done = None
-        for index, used_by in self.uses:
-            done = used_by.done = self._done(index, last_position)
-        if self.results is not None:
-            self.answer(self.many(last_position))
-        else:
-            # A command's key stands on its last entry.
-            self.answer(done or self._done(len(self.entries) - 1, last_position))
-        for _, used_by in self.uses:
-            if used_by.waiting:
-                used_by.answer_waiting()
-
-    def _done(self, index: int, last_position: int) -> Done:
-        position = last_position - len(self.entries) + 1 + index
-        return Done(self.entries[index], position, self.actor.account.currency, self.opening)
-
-    def many(self, last_position: int) -> ManyDone:
-        results: list[Done | Refusal] = []
-        dones = {index: used_by.done for index, used_by in self.uses}
-        for result in self.results or ():
-            if isinstance(result, int):
-                results.append(dones.get(result) or self._done(result, last_position))
-            elif isinstance(result, UsedBy):
-                # It was ahead of this, in the journal or in the queue, so it is durable by now.
-                assert result.done is not None
-                results.append(replace(result.done, is_replay=True))
-            else:
-                results.append(result)
-        return ManyDone(tuple(results))
-
-    def failed(self, fault: JournalFault) -> None:
-        self.fail(fault)
-        for _, used_by in self.uses:
-            for waiting in used_by.waiting:
-                waiting.fail(fault)
-
-    def answer(self, outcome: Outcome) -> None:
-        self.actor.release()
-        if not self.reply.done():  # The client may be gone; what it asked for has happened all the same.
-            self.reply.set_result(outcome)
-
-    def fail(self, fault: Exception) -> None:
-        self.actor.release()
-        if not self.reply.done():
-            # A new one for each: a shared exception would collect the tracebacks of all who see it.
-            self.reply.set_exception(type(fault)(*fault.args))
 
 
 class Actor:
@@ -556,6 +457,11 @@ class Actor:
             self.directory.report_bug(self, bug)
             self._fail_mailbox(InternalError())
             self._go_if_broken()
+
+    def became_durable(self) -> None:
+        """What one envelope has written."""
+        self.undurable -= 1
+        self._go_if_broken()
 
     def _go_if_broken(self) -> None:
         if self.is_broken and self.undurable == 0:

@@ -15,8 +15,9 @@ from typing import cast
 from msgspec import Struct
 
 from actors.account import Rules
-from actors.actor import Actor, Envelope, KeyOfSide
+from actors.actor import Actor, KeyOfSide
 from actors.commands import Command, Outcome
+from actors.envelope import Envelope
 from journal.committer import Submission, UsedKey
 from journal.journal import Journal
 from journal.store import NotApplied, Store

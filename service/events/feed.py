@@ -26,7 +26,7 @@ from collections.abc import Callable, Sequence
 from time import perf_counter, thread_time
 from typing import Final, TypeAlias, cast
 
-from actors.actor import Envelope
+from actors.envelope import Envelope
 from journal.committer import Submission
 from journal.entry import Entry
 from service.events.blocks import Audience, blocks_of

@@ -4,9 +4,10 @@ import asyncio
 import tracemalloc
 
 from actors.account import Account, Rules, decide
-from actors.actor import Actor, Envelope, UsedBy
+from actors.actor import Actor
 from actors.commands import Caller, Charge, ChargeMany, Done, Open
 from actors.directory import Bounds, Directory
+from actors.envelope import Envelope, UsedBy
 from journal.memory import MemoryDatabase, MemoryStore
 
 BYTES_MAX = 800

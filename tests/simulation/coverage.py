@@ -13,10 +13,10 @@ from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 from typing import Any, Final, TypeAlias
 
-from actors import account, actor, directory, sweeper
+from actors import account, actor, directory, envelope, sweeper
 from journal import committer, journal
 
-MODULES: Final = (committer, journal, account, actor, directory, sweeper)
+MODULES: Final = (committer, journal, account, actor, envelope, directory, sweeper)
 
 UNREACHABLE: Final[dict[str, tuple[str, ...]]] = {
     # why: what (a line, or a function and a line)

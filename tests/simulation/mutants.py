@@ -135,7 +135,7 @@ MUTANTS: Final = (
         3,
         "a duplicate is forgotten when the first fails",
         patch(
-            "actors.actor:Envelope.failed",
+            "actors.envelope:Envelope.failed",
             ("for waiting in used_by.waiting:", "for waiting in ():"),
         ),
     ),
@@ -478,7 +478,7 @@ MUTANTS: Final = (
     _mutant(
         0,
         "a client that is gone ends the committer",
-        patch("actors.actor:Envelope.answer", ("if not self.reply.done():", "if True:")),
+        patch("actors.envelope:Envelope.answer", ("if not self.reply.done():", "if True:")),
     ),
     _mutant(
         0,

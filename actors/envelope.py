@@ -1,0 +1,119 @@
+"""The envelope: a command of one seller and the reply to it, together from the mailbox through the journal.
+
+    Envelope(actor, command, reply) -> mailbox -> decided: entries, rows -> the journal's queue -> `committed`, `failed`
+
+What a command is answered is put together here, once its entries are durable and their positions known; what it
+comes to is decided by the actor. Whoever asks again with a key that is on its way waits in the first one's `UsedBy`.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from actors.commands import Command, Done, ManyDone, Outcome, Refusal
+from journal.committer import Submission
+from journal.entry import Entry
+from journal.store import JournalFault
+
+if TYPE_CHECKING:
+    from actors.actor import Actor
+
+
+class UsedBy:
+    """What an idempotency key was used for: its answer, or those who wait for it."""
+
+    __slots__ = ("done", "request_hash", "waiting")
+
+    def __init__(self, request_hash: bytes | None, done: Done | None) -> None:
+        self.request_hash = request_hash
+        self.done = done
+        self.waiting: Sequence[Envelope] = ()
+
+    def answer_waiting(self) -> None:
+        assert self.done is not None
+        for envelope in self.waiting:
+            envelope.answer(replace(self.done, is_replay=True))
+        self.waiting = ()
+
+
+class Envelope(Submission):
+    """A command and the reply to it, together all the way: in the mailbox, and in the journal's queue."""
+
+    __slots__ = ("actor", "command", "opening", "reply", "results", "uses", "verdict")
+
+    def __init__(self, actor: "Actor", command: Command, reply: asyncio.Future[Outcome]) -> None:
+        super().__init__(actor.seller_id, (), ())
+        self.actor = actor
+        self.command = command
+        self.reply = reply
+        self.opening: Entry | None = None
+        self.uses: list[tuple[int, UsedBy]] = []
+        """Which of the entries (by index) use up a key."""
+        self.verdict: Outcome | None = None
+        """The answer of a command without entries."""
+        self.results: list[int | UsedBy | Refusal] | None = None
+        """Of many charges: an entry (by index), what came before under the same key, or a refusal."""
+
+    def reset(self) -> None:
+        """As it was before it was decided."""
+        self.entries, self.rows = (), ()
+        self.opening = self.verdict = self.results = None
+        self.uses = []
+
+    def committed(self, last_position: int) -> None:
+        actor = self.actor
+        if not self.entries:
+            if self.results is not None:
+                self.verdict = self.many(last_position)
+            assert self.verdict is not None
+            actor.show(self, self.verdict)
+            return
+        actor.became_durable()
+        done = None
+        for index, used_by in self.uses:
+            done = used_by.done = self._done(index, last_position)
+        if self.results is not None:
+            self.answer(self.many(last_position))
+        else:
+            # A command's key stands on its last entry.
+            self.answer(done or self._done(len(self.entries) - 1, last_position))
+        for _, used_by in self.uses:
+            if used_by.waiting:
+                used_by.answer_waiting()
+
+    def _done(self, index: int, last_position: int) -> Done:
+        position = last_position - len(self.entries) + 1 + index
+        return Done(self.entries[index], position, self.actor.account.currency, self.opening)
+
+    def many(self, last_position: int) -> ManyDone:
+        results: list[Done | Refusal] = []
+        dones = {index: used_by.done for index, used_by in self.uses}
+        for result in self.results or ():
+            if isinstance(result, int):
+                results.append(dones.get(result) or self._done(result, last_position))
+            elif isinstance(result, UsedBy):
+                # It was ahead of this, in the journal or in the queue, so it is durable by now.
+                assert result.done is not None
+                results.append(replace(result.done, is_replay=True))
+            else:
+                results.append(result)
+        return ManyDone(tuple(results))
+
+    def failed(self, fault: JournalFault) -> None:
+        self.fail(fault)
+        for _, used_by in self.uses:
+            for waiting in used_by.waiting:
+                waiting.fail(fault)
+
+    def answer(self, outcome: Outcome) -> None:
+        self.actor.release()
+        if not self.reply.done():  # The client may be gone; what it asked for has happened all the same.
+            self.reply.set_result(outcome)
+
+    def fail(self, fault: Exception) -> None:
+        self.actor.release()
+        if not self.reply.done():
+            # A new one for each: a shared exception would collect the tracebacks of all who see it.
+            self.reply.set_exception(type(fault)(*fault.args))
