@@ -82,6 +82,8 @@ class Journal:
         self._on_frozen = on_frozen
         self._committer: Committer | None = None
         self._deadline_s = 0.0
+        self._may_be_owner = False
+        """The lease was asked for, and granted for all we know: the answer may have been lost."""
         self._stopping = asyncio.Event()
         self.state = JournalState.STANDBY
         self.is_frozen = False
@@ -153,21 +155,26 @@ class Journal:
                 await _happens(self._stopping, self._settings.lease_ttl_s / 10)
                 continue
             if self._stopping.is_set():  # It came while the lease was on its way.
-                await self._release(lease.epoch)
                 break
             # Only the first time: whoever took the lease from us later is alive.
             is_former_owner_dead = False
             self._deadline_s = started_s + self._settings.lease_ttl_s
             await self._lead(lease)
+        if self._may_be_owner:
+            with suppress(JournalUnavailable):  # Then it lapses by itself.
+                await self._store.release()
         self._set_state(JournalState.STOPPED)
 
     async def _try_acquire(self, is_former_owner_dead: bool) -> Lease | None:
+        self._may_be_owner = True
         try:
-            return await self._store.acquire(
+            lease = await self._store.acquire(
                 self._settings.owner, self._settings.lease_ttl_s, is_former_owner_dead=is_former_owner_dead
             )
         except JournalUnavailable:
             return None
+        self._may_be_owner = lease is not None
+        return lease
 
     async def _lead(self, lease: Lease) -> None:
         """Writes until the epoch is lost or `stop`."""
@@ -199,8 +206,6 @@ class Journal:
             self._observer.in_doubt(None)
             if not self._stopping.is_set():
                 self._set_state(JournalState.STANDBY)
-        if self._stopping.is_set():
-            await self._release(committer.epoch)
 
     async def _renew(self, committer: Committer, ended: asyncio.Event) -> None:
         """Keeps the lease alive. Once it is somebody else's the committer is told to end."""
@@ -217,10 +222,6 @@ class Journal:
             elif not committer.is_recovering:
                 committer.stop()
                 return
-
-    async def _release(self, epoch: int) -> None:
-        with suppress(JournalUnavailable):  # Then it lapses by itself.
-            await self._store.release(epoch)
 
     def _set_frozen(self, is_frozen: bool) -> None:
         if is_frozen is not self.is_frozen:

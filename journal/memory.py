@@ -123,7 +123,7 @@ class MemoryStore:
         self._database.expires_at_s = self._clock_s() + ttl_s
         return Renewal(self._database.is_frozen)
 
-    async def release(self, epoch: int) -> None:
+    async def release(self) -> None:
         if self._database.owner == self._owner:
             self._database.expires_at_s = float("-inf")
             self._database.owner = None

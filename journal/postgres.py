@@ -213,7 +213,7 @@ class PostgresStore:
             is_frozen = await connection.fetchval(self._sql(RENEW), self._owner, ttl_s)
         return None if is_frozen is None else Renewal(is_frozen)
 
-    async def release(self, epoch: int) -> None:
+    async def release(self) -> None:
         async with self._borrowed() as connection:
             await connection.execute(self._sql(RELEASE), self._owner)
 

@@ -105,8 +105,8 @@ class Store(Protocol):
     async def renew(self, epoch: int, ttl_s: float) -> Renewal | None:
         """Prolongs the lease from now; None when the epoch is not ours any more."""
 
-    async def release(self, epoch: int) -> None:
-        """Gives the lease back, so that a standby need not wait for its end."""
+    async def release(self) -> None:
+        """Gives the lease back, if it is ours, so that a standby need not wait for its end."""
 
     async def raise_epoch(self, epoch: int, ttl_s: float) -> Lease | None:
         """After a flush with unknown outcome: waits for the flush to be over, whichever way, and makes it

@@ -225,6 +225,6 @@ class Shop:
             is_last = start + BATCH >= len(self.entries)
             batch = Batch(start + 1, entries, list(self.rows.values()) if is_last else [])
             assert await store.flush(lease.epoch, batch) == []
-        await store.release(lease.epoch)
+        await store.release()
         await store.close()
         return self

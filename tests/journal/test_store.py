@@ -249,8 +249,8 @@ async def test_a_lease_is_taken_only_when_it_lapsed_or_its_owner_is_dead(world: 
 
 
 async def test_a_lease_given_back_is_free_at_once(world: World) -> None:
-    lease = await lead(world.store)
-    await world.store.release(lease.epoch)
+    await lead(world.store)
+    await world.store.release()
     successor = await world.connect()
     assert await successor.acquire("two", 60.0, is_former_owner_dead=False) is not None
 

@@ -447,7 +447,7 @@ MUTANTS: Final = (
     _mutant(
         6,
         "the lease is not given back",
-        patch(f"{_JOURNAL}._release", ("await self._store.release(epoch)", "pass")),
+        patch(f"{_JOURNAL}.run", ("await self._store.release()", "pass")),
     ),
     # --- 7: the trail is immutable ---
     _mutant(

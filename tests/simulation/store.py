@@ -160,8 +160,8 @@ class FaultyStore:
         )
         return renewal
 
-    async def release(self, epoch: int) -> None:
-        await self._exchange(lambda: run_now(self._model.release(epoch)), is_writing=True)
+    async def release(self) -> None:
+        await self._exchange(lambda: run_now(self._model.release()), is_writing=True)
 
     async def raise_epoch(self, epoch: int, ttl_s: float) -> Lease | None:
         lease: Lease | None = await self._exchange(
