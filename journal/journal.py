@@ -83,7 +83,7 @@ class Journal:
         self._committer: Committer | None = None
         self._deadline_s = 0.0
         self._may_be_owner = False
-        """The lease was asked for, and granted for all we know: the answer may have been lost."""
+        """The lease was granted once, or asked for without an answer: then it may be granted at any time since."""
         self._stopping = asyncio.Event()
         self.state = JournalState.STANDBY
         self.is_frozen = False
@@ -166,14 +166,14 @@ class Journal:
         self._set_state(JournalState.STOPPED)
 
     async def _try_acquire(self, is_former_owner_dead: bool) -> Lease | None:
-        self._may_be_owner = True
         try:
             lease = await self._store.acquire(
                 self._settings.owner, self._settings.lease_ttl_s, is_former_owner_dead=is_former_owner_dead
             )
         except JournalUnavailable:
+            self._may_be_owner = True
             return None
-        self._may_be_owner = lease is not None
+        self._may_be_owner = self._may_be_owner or lease is not None
         return lease
 
     async def _lead(self, lease: Lease) -> None:
