@@ -123,8 +123,8 @@ class Committer:
 
     @property
     def on_their_way(self) -> int:
-        """Submissions that wait for a flush, or for the end of the one under way."""
-        return len(self._pending) + len(self._in_flight)
+        """Entries that wait for a flush, or for the end of the one under way; a submission without any counts too."""
+        return sum(len(each.entries) or 1 for queue in (self._pending, self._in_flight) for each in queue)
 
     def submit(self, submission: Submission) -> None:
         """Plain and synchronous: called in the same step that decided and applied the entries."""

@@ -130,7 +130,7 @@ class Journal:
 
     @property
     def on_their_way(self) -> int:
-        """Submissions that are not durable yet."""
+        """Entries that are not durable yet, and answers that wait for them."""
         return 0 if self._committer is None else self._committer.on_their_way
 
     @property

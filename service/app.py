@@ -120,10 +120,14 @@ class Services:
             ),
             count=self.metrics.decided,
         )
-        self.turnstile = Turnstile(
+        self.writers = Turnstile(
             lane_max=settings.seller_in_flight_max,
             waiting_max=settings.in_flight_max,
-            on_their_way=lambda: self.journal.on_their_way,
+            on_their_way=self._on_their_way,
+        )
+        """For what goes into the journal."""
+        self.others = Turnstile(
+            lane_max=settings.seller_in_flight_max, waiting_max=settings.in_flight_max, on_their_way=lambda: 0
         )
         event_bounds = EventBounds()
         self.feed = Feed(event_bounds)
@@ -147,6 +151,11 @@ class Services:
         )
         self._watch()
 
+    def _on_their_way(self) -> int:
+        """None when a command would be refused: then nobody need wait to be told so."""
+        is_open = self.journal.is_ready and not self.directory.is_draining
+        return self.journal.on_their_way if is_open else 0
+
     def _state_changed(self, state: JournalState) -> None:
         log.info("journal_state", extra={"state": state.value})
         if state is JournalState.LEADING and not self.led.done():
@@ -166,7 +175,17 @@ class Services:
         """Gauges are read when they are asked for."""
         watch = self.metrics.watch
         watch("mailbox_depth", "Commands that wait in mailboxes.", self.directory.queued)
-        watch("requests_waiting", "Requests of sellers that wait for their turn.", lambda: self.turnstile.waiting)
+        turnstiles = (self.writers, self.others)
+        watch(
+            "requests_waiting",
+            "Requests of sellers that wait for their turn.",
+            lambda: sum(t.waiting for t in turnstiles),
+        )
+        watch(
+            "requests_being_refused",
+            "Requests of sellers that will be told to come back.",
+            lambda: sum(t.being_refused for t in turnstiles),
+        )
         watch("actors_loaded", "Sellers whose account is in memory.", lambda: self.directory.sellers_loaded)
         watch("commands_in_flight", "Commands that are not answered yet.", lambda: self.directory.in_flight)
         watch("asyncio_tasks", "Tasks of the event loop.", lambda: len(asyncio.all_tasks()))

@@ -67,14 +67,16 @@ class Endpoint:
         self._journal = services.journal
         self._directory = services.directory
         self._metrics = services.metrics
-        self._turnstile = services.turnstile
+        self._writers, self._others = services.writers, services.others
         # Without a frame of Python's own: one is made for nearly every request.
         self._new_request_id = map(f"{os.urandom(6).hex()}-{{:x}}".format, itertools.count(1)).__next__
 
     def wrap(self, handler: Handler, who: Who, method: str, path: str) -> Answerer:
         """`path` is the route's, with the names of its parameters: it is what metrics and logs show."""
         services = self._services
-        directory, turnstile, new_request_id = self._directory, self._turnstile, self._new_request_id
+        directory, new_request_id = self._directory, self._new_request_id
+        # What only a seller can do goes into the journal, all of it.
+        turnstile = self._writers if who is Who.SELLER else self._others
         is_guarded = path.startswith("/v1/")
         is_logged = services.settings.access_log
         role, is_by_token = _ROLES.get(who), who in _BY_TOKEN
@@ -104,8 +106,10 @@ class Endpoint:
                         raise Problem(ProblemCode.FORBIDDEN, "An API key cannot do this; sign in.")
                     if principal.role == "seller":
                         turn = turnstile.enter(principal.user_id)
-                        if turn is not None and (refused := await turn) is not None:
-                            raise refused
+                        if turn is not None:
+                            if (refused := await turn) is not None:
+                                raise refused
+                            principal = await self._still(request)
                     response = await handler(request, principal)
             except Exception as error:
                 response = _answer_to(error, request, id_of_request, path)
@@ -125,6 +129,12 @@ class Endpoint:
             return response
 
         return answer
+
+    async def _still(self, request: web.Request) -> Principal:
+        """After a wait, in which the lease may have gone, and the credential been revoked."""
+        if self._journal.state is not JournalState.LEADING:
+            raise Standby
+        return self._credentials.principal(request.headers.get(hdrs.AUTHORIZATION)) or await self._load(request)
 
     async def _load(self, request: web.Request) -> Principal:
         """Who sent the request, as the database knows it."""

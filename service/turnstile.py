@@ -6,11 +6,13 @@
 
 A turn is short, so whoever comes is read soon, and a seller with one request waits for no more than a turn or two,
 however many another has sent. Nobody is let in while much is on its way into the journal already: there a queue has
-one lane only, and whoever joined it would wait for all that a flood has put there. What waits here costs memory and
-no work, and has not been decided.
+one lane only, and whoever joined it would wait for all that a flood has put there. Requests that write nothing have a
+turnstile of their own, so that they go on while the journal stands still. What waits here costs memory and no work,
+and has not been decided.
 
 A refusal costs almost as much as a charge. Those who would ask again at once are therefore refused at the pace of
-what is let in: telling clients to come back later must not take the time in which the others are served.
+what is let in, but for the last that wait: telling clients to come back later must not take the time in which the
+others are served.
 """
 
 import asyncio
@@ -21,66 +23,88 @@ from typing import Final
 from actors.directory import Overloaded, RateLimited
 
 ENTRIES_PER_TURN: Final = 64
-"""About 6 ms of work, and flushes that are large enough to be cheap."""
+"""About 4 ms of work, and flushes that are large enough to be cheap."""
 ENTRIES_PER_REFUSAL: Final = 16
 """But one in each turn."""
+REFUSAL_WAIT_S: Final = 2.0
+"""At most; and so many wait for it at most:"""
+REFUSALS_MAX: Final = 2_000
 ON_THEIR_WAY_MAX: Final = 256
-"""Two flushes or so: one that the database works at, and the next."""
+"""Entries: two flushes or so, one that the database works at, and the next."""
 _LOOK_AGAIN_S: Final = 0.004
 """A flush takes about as long."""
 
 Refused = type[RateLimited] | type[Overloaded]
 _Wait = asyncio.Future[Refused | None]
-_Lane = deque[_Wait]
+_Lane = deque[tuple[_Wait, int]]
+"""Who waits, and how many entries they stand for."""
 
 
 class Turnstile:
     """Made in a running event loop."""
 
     def __init__(self, *, lane_max: int, waiting_max: int, on_their_way: Callable[[], int]) -> None:
-        """How many requests of one seller, and of all, may wait; and how many commands the journal has not yet
-        made durable."""
+        """How many requests of one seller, and of all, may wait; and how many entries the journal has not yet made
+        durable."""
         self._loop = asyncio.get_running_loop()
         self._lane_max = lane_max
         self._waiting_max = waiting_max
         self._on_their_way = on_their_way
         self._lanes: OrderedDict[str, _Lane] = OrderedDict()
         """Of sellers who have requests waiting; the next to be let in is the first of the first lane."""
-        self._refusals: deque[tuple[_Wait, Refused]] = deque()
+        self._refusals: deque[tuple[float, _Wait, Refused]] = deque()
+        """Those who wait to be told so, and until when at most."""
         self._given = self._room = ENTRIES_PER_TURN
-        """How many may enter in this turn, and how many still may; none is left while anybody waits."""
+        """How many entries may begin in this turn, and how many still may; none is left while anybody waits."""
         self._is_turning = False
         self.waiting = 0
 
-    def enter(self, seller_id: str) -> _Wait | None:
+    def enter(self, seller_id: str, entries: int = 1) -> _Wait | None:
         """None: go on. Else to be waited for; it comes to None, or to what is to be raised, with nothing done.
 
         The future holds no exception: that would keep, by its traceback, the frame that keeps the future, and the
-        request with it, until the garbage collector comes; a flood would fill the memory with refusals."""
+        request with it, until the garbage collector comes; a flood would fill the memory with refusals.
+        Raises RateLimited or Overloaded where too many wait even for that."""
         if not self._is_turning:
             self._is_turning = True
             self._loop.call_soon(self._turn)
-        if self._room:
-            self._room -= 1
+        if self._room > 0:
+            self._room -= entries
             return None
-        wait: _Wait = self._loop.create_future()
         lane = self._lanes.get(seller_id)
         if lane is not None and len(lane) >= self._lane_max:
-            self._refusals.append((wait, RateLimited))
-        elif self.waiting >= self._waiting_max:
-            self._refusals.append((wait, Overloaded))
-        else:
-            if lane is None:
-                lane = self._lanes[seller_id] = deque()
-            lane.append(wait)
-            self.waiting += 1
+            return self._refused(RateLimited)
+        if self.waiting >= self._waiting_max:
+            return self._refused(Overloaded)
+        if lane is None:
+            lane = self._lanes[seller_id] = deque()
+        wait: _Wait = self._loop.create_future()
+        lane.append((wait, entries))
+        self.waiting += 1
+        return wait
+
+    async def turn(self, seller_id: str, entries: int) -> None:
+        """Waits for it. Raises RateLimited or Overloaded, with nothing done."""
+        wait = self.enter(seller_id, entries)
+        if wait is not None and (refused := await wait) is not None:
+            raise refused
+
+    @property
+    def being_refused(self) -> int:
+        return len(self._refusals)
+
+    def _refused(self, refused: Refused) -> _Wait:
+        if len(self._refusals) >= REFUSALS_MAX:
+            raise refused
+        wait: _Wait = self._loop.create_future()
+        self._refusals.append((self._loop.time() + REFUSAL_WAIT_S, wait, refused))
         return wait
 
     def _turn(self) -> None:
         """The next turn of the event loop has begun."""
         was_idle = self._room == self._given and not self._lanes and not self._refusals
         self._given = self._room = min(ENTRIES_PER_TURN, max(0, ON_THEIR_WAY_MAX - self._on_their_way()))
-        while self._room and self._lanes:
+        while self._room > 0 and self._lanes:
             self._let_in()
         self._refuse(max(1, (self._given - self._room) // ENTRIES_PER_REFUSAL))
         if was_idle:
@@ -92,7 +116,7 @@ class Turnstile:
 
     def _let_in(self) -> None:
         seller_id, lane = next(iter(self._lanes.items()))
-        wait = lane.popleft()
+        wait, entries = lane.popleft()
         self.waiting -= 1
         if lane:
             self._lanes.move_to_end(seller_id)
@@ -100,10 +124,13 @@ class Turnstile:
             del self._lanes[seller_id]
         if not wait.done():  # Its client may have gone.
             wait.set_result(None)
-            self._room -= 1
+            self._room -= entries
 
     def _refuse(self, count: int) -> None:
-        for _ in range(min(count, len(self._refusals))):
-            wait, refused = self._refusals.popleft()
+        """So many, and whoever has waited long enough."""
+        now = self._loop.time() if self._refusals else 0.0
+        while self._refusals and (count > 0 or self._refusals[0][0] <= now):
+            _, wait, refused = self._refusals.popleft()
+            count -= 1
             if not wait.done():
                 wait.set_result(refused)

@@ -15,8 +15,8 @@ class Bounds(Struct, frozen=True):
     """Within this a stream ends whose credential was revoked, whose client has gone, or when the service drains."""
 
     share: float = 0.01
-    """Of the event loop's time, for passing on what was committed (`python -m tests.service.streams_cost` measures
-    what a thousand streams really take) ..."""
+    """Of a busy event loop's time, for writing to streams what was committed (`python -m tests.service.streams_cost`
+    measures what a thousand streams really take) ..."""
     pause_max_s: float = 1.0
     """... as long as nothing is late by more than this."""
     slice_s: float = 0.002

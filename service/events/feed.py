@@ -7,9 +7,10 @@ and then, while its entries are in the processor's cache: 4 us each, and half as
 more than that, a batch of thousands, is left to the rounds.
 
 Rounds are the work of one task, done in slices. One that took long is followed by a pause that is longer in
-proportion: delivering takes at most a share of the event loop's time, whatever the machine, up to where events would
-be late by more than `pause_max_s`. So with little to do an event leaves at once; under load each stream gets several
-in one write, which is what counts: handing a block to the kernel takes 10 us.
+proportion, and the shorter the less the event loop has to do: delivering takes at most a share of a busy loop's time,
+whatever the machine, up to where events would be late by more than `pause_max_s`. So with little to do an event leaves
+at once; under load each stream gets several in one write, which is what counts: handing a block to the kernel takes
+10 us.
 
 What holds:
     `position` is that of the last entry acknowledged, at any moment;
@@ -77,12 +78,18 @@ class Feed:
         """The entries of these submissions are durable, at positions `before + 1` to `after`."""
         is_continued = before == self.position
         self.position = after
+        if not self._audiences:
+            return
+        try:
+            if is_continued:
+                self._take_in(before, submissions)
+            else:
+                self._lose_track()
+        except Exception:
+            self._met_a_bug()
+
+    def _take_in(self, before: int, submissions: Sequence[Submission]) -> None:
         audiences = self._audiences
-        if not audiences:
-            return
-        if not is_continued:
-            self._lose_track()
-            return
         is_all_wanted = None in audiences
         for submission in submissions:
             entries = submission.entries
@@ -96,11 +103,8 @@ class Feed:
             self._lose_track()
             return
         if self._arrived_entries <= self.bounds.at_once_max:
-            try:
-                while self._arrived:
-                    self._encode_next()
-            except Exception:
-                self._met_a_bug()
+            while self._arrived:
+                self._encode_next()
         self._something.set()
 
     def _arrive(self, before: int, entries: tuple[Entry, ...], currency: str) -> None:
@@ -146,16 +150,25 @@ class Feed:
     async def run(self) -> None:
         """Until cancelled."""
         bounds = self.bounds
+        rested_at, rested_worked = self._now_s(), self._worked_s()
         while True:
             await self._something.wait()
             self._something.clear()
-            slices = _Slices(bounds.slice_s, self._now_s, self._worked_s)
+            # Of the time since the last round. A loop that has little to do can be disturbed.
+            busy = (self._worked_s() - rested_worked) / max(self._now_s() - rested_at, 1e-9)
+            delivering_s = 0.0
             try:
-                await self._encode_arrived(slices)
-                await self._deliver(slices)
+                await self._encode_arrived(self._slices())
+                delivering = self._slices()
+                await self._deliver(delivering)
+                delivering_s = delivering.total_s
             except Exception:
                 self._met_a_bug()
-            await asyncio.sleep(min(slices.total_s * (1 / bounds.share - 1), bounds.pause_max_s))
+            rested_at, rested_worked = self._now_s(), self._worked_s()
+            await asyncio.sleep(min(delivering_s * (1 / bounds.share - 1), bounds.pause_max_s) * min(busy, 1.0))
+
+    def _slices(self) -> "_Slices":
+        return _Slices(self.bounds.slice_s, self._now_s, self._worked_s)
 
     async def _encode_arrived(self, slices: "_Slices") -> None:
         """As much as is there now: what comes meanwhile must not keep it from being delivered."""

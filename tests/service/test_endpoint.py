@@ -103,6 +103,53 @@ async def test_who_is_refused_leaves_nothing_for_the_garbage_collector(
             gc.enable()
 
 
+async def test_others_go_on_while_the_journal_stands_still(
+    shop: Shop, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever needs nothing of it: a leaked key can be revoked, and a balance be seen."""
+    monkeypatch.setattr("service.turnstile.ON_THEIR_WAY_MAX", 20)
+    seller, other = await shop.seller("1000.00"), await shop.seller("10.00")
+    key = await other.done("POST", "/v1/api-keys", {"name": "leaked"})
+    owner = await asyncpg.connect(database.owner_url)
+    async with owner.transaction():
+        await owner.execute("LOCK TABLE cell_00.entries IN SHARE MODE")
+        sales = [asyncio.ensure_future(seller.sell("0.01")) for _ in range(80)]
+        async with asyncio.timeout(30):
+            while not shop.services.writers.waiting:
+                await asyncio.sleep(0.01)
+            for path in ("/v1/balance", "/v1/auth/me", "/v1/api-keys"):
+                assert (await other.get(path)).status == 200
+            assert (await other.ask("DELETE", f"/v1/api-keys/{key['id']}")).status == 204
+        assert not any(sale.done() for sale in sales)
+    await owner.close()
+    assert {answer.status for answer in await asyncio.gather(*sales)} == {201}
+
+
+async def test_a_credential_that_is_revoked_while_its_request_waits_sells_nothing(
+    shop: Shop, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.turnstile.ON_THEIR_WAY_MAX", 20)
+    seller, other = await shop.seller("1000.00"), await shop.seller("10.00")
+    key = await other.done("POST", "/v1/api-keys", {"name": "leaked"})
+    thief = User(shop, key["key"])
+    owner = await asyncpg.connect(database.owner_url)
+    async with owner.transaction():
+        await owner.execute("LOCK TABLE cell_00.entries IN SHARE MODE")
+        sales = [asyncio.ensure_future(seller.sell("0.01")) for _ in range(80)]
+        async with asyncio.timeout(30):
+            while not shop.services.writers.waiting:
+                await asyncio.sleep(0.01)
+            waiting = shop.services.writers.waiting
+            stolen = asyncio.ensure_future(thief.sell("5.00"))
+            while shop.services.writers.waiting == waiting:
+                await asyncio.sleep(0.01)
+            assert (await other.ask("DELETE", f"/v1/api-keys/{key['id']}")).status == 204
+    await owner.close()
+    assert (await stolen).status == 401
+    assert {answer.status for answer in await asyncio.gather(*sales)} == {201}
+    assert await other.balance() == ("10.00", "0.00")
+
+
 async def test_connections_to_the_database_may_die(shop: Shop, database: Database) -> None:
     """Every 503 is retried under its key, as the contract says: nothing is lost, nothing is doubled."""
     seller = await shop.seller("100.00")

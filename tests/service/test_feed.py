@@ -300,3 +300,40 @@ def test_a_stream_that_has_fallen_behind_is_passed_nothing_more_of_the_round() -
         stream.end()
 
     simulate(1, play)
+
+
+@pytest.mark.parametrize("is_busy", [False, True])
+def test_only_a_busy_loop_lets_events_wait(is_busy: bool) -> None:
+    """A round that took long, of thousands of streams, makes nobody wait who has the service for himself."""
+    told_at: list[float] = []
+
+    async def play() -> None:
+        loop = asyncio.get_running_loop()
+        world = World(0, Counter())
+        spent = 0.0
+
+        class Slow(Observed):
+            def pass_on(self, block: Block) -> None:
+                nonlocal spent
+                spent += 0.05
+                told_at.append(loop.time())
+                super().pass_on(block)
+
+        feed = Feed(Bounds(), now_s=loop.time, worked_s=lambda: spent + (loop.time() if is_busy else 0.0))
+        socket = Socket(world)
+        socket.write = lambda data: None  # type: ignore[method-assign]
+        stream = Slow(feed, world.pages, socket, socket.permit, Bounds(), None, 0)
+        stream.happened = world.happened
+        stream.begin()
+        rounds = asyncio.ensure_future(feed.run())
+        for position, entry in enumerate(world.shop.entries[:3]):
+            await asyncio.sleep(0.1)
+            world.durable += 1
+            feed.committed(position, position + 1, [Written(world._account(entry.seller_id), (entry,))])
+        await asyncio.sleep(5)
+        rounds.cancel()
+        stream.end()
+
+    simulate(1, play)
+    first, *_, last = told_at
+    assert (last - first > 0.9) is is_busy, told_at

@@ -118,6 +118,54 @@ async def test_nobody_is_let_in_while_the_way_into_the_journal_is_full() -> None
     assert inside(loud) == 1
 
 
+async def test_whoever_stands_for_many_entries_takes_the_turn_and_is_next_after_the_others() -> None:
+    """A part of a batch is as much work as hundreds of charges."""
+    turnstile = turnstile_of(10_000, 10_000)
+    assert turnstile.enter("batches", 5 * ENTRIES_PER_TURN) is None
+    parts = [turnstile.enter("batches", 5 * ENTRIES_PER_TURN) for _ in range(3)]
+    quiet = [turnstile.enter("quiet"), turnstile.enter("another")]
+    await a_turn()
+    assert (inside(parts), inside(quiet)) == (1, 0)
+    await a_turn()
+    assert (inside(parts), inside(quiet)) == (2, 2)
+
+
+async def test_what_is_on_its_way_counts_by_entries_when_parts_come() -> None:
+    way = Way(ON_THEIR_WAY_MAX - 1)
+    turnstile = turnstile_of(10_000, 10_000, way)
+    crowd(turnstile, ENTRIES_PER_TURN)
+    parts = [turnstile.enter("batches", 250), turnstile.enter("batches", 250)]
+    await a_turn()
+    assert inside(parts) == 1
+    way.length += 250
+    for _ in range(5):
+        await a_turn()
+    assert inside(parts) == 1
+
+
+async def test_refusals_have_a_bound_and_then_come_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients that go without waiting for an answer are as many as they like."""
+    monkeypatch.setattr("service.turnstile.REFUSALS_MAX", 5)
+    turnstile = turnstile_of(1, 10_000)
+    crowd(turnstile, ENTRIES_PER_TURN + 1)
+    assert inside(crowd(turnstile, 5)) == 0
+    with pytest.raises(RateLimited):
+        turnstile.enter("loud")
+    assert turnstile.being_refused == 5
+
+
+async def test_no_refusal_waits_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many are ahead of it, and though nobody is let in."""
+    monkeypatch.setattr("service.turnstile.REFUSAL_WAIT_S", 0.05)
+    turnstile = turnstile_of(1, 10_000, Way(ON_THEIR_WAY_MAX))
+    crowd(turnstile, ENTRIES_PER_TURN + 1)
+    refused = crowd(turnstile, 1_000)
+    last = refused[-1]
+    assert last is not None
+    async with asyncio.timeout(1):  # One in each look would take four.
+        assert await last is RateLimited
+
+
 async def test_refusals_go_on_while_the_way_is_full() -> None:
     turnstile = turnstile_of(1, 10_000, Way(ON_THEIR_WAY_MAX))
     crowd(turnstile, ENTRIES_PER_TURN + 1)
