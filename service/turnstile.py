@@ -29,8 +29,8 @@ ENTRIES_PER_REFUSAL: Final = 16
 REFUSAL_WAIT_S: Final = 2.0
 """At most; and so many wait for it at most:"""
 REFUSALS_MAX: Final = 2_000
-ON_THEIR_WAY_MAX: Final = 256
-"""Entries: two flushes or so, one that the database works at, and the next."""
+ON_THEIR_WAY_MAX: Final = 512
+"""Entries: what the database works at, and the next flush or two."""
 _LOOK_AGAIN_S: Final = 0.004
 """A flush takes about as long."""
 
