@@ -78,7 +78,8 @@ class Observer(Protocol):
 
 Listener: TypeAlias = Callable[[int, int, Sequence[Submission]], None]
 """Told what was acknowledged: the position before it, the position of its last entry, and the submissions, in order;
-at the beginning, with none, the position that everything goes on from. Must not raise, nor keep the committer."""
+at the beginning, with none, the position that everything goes on from. Must not raise, nor keep the committer for more
+than some 2 ms."""
 
 
 class CommitterSettings(Struct, frozen=True):
@@ -123,8 +124,12 @@ class Committer:
 
     @property
     def on_their_way(self) -> int:
-        """Entries that wait for a flush, or for the end of the one under way; a submission without any counts too."""
-        return sum(len(each.entries) or 1 for queue in (self._pending, self._in_flight) for each in queue)
+        """Entries that wait for a flush, or for the end of the one under way."""
+        return sum(len(each.entries) for queue in (self._pending, self._in_flight) for each in queue)
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._pending and not self._in_flight
 
     def submit(self, submission: Submission) -> None:
         """Plain and synchronous: called in the same step that decided and applied the entries."""

@@ -130,13 +130,13 @@ class Journal:
 
     @property
     def on_their_way(self) -> int:
-        """Entries that are not durable yet, and answers that wait for them."""
+        """Entries that are not durable yet."""
         return 0 if self._committer is None else self._committer.on_their_way
 
     @property
     def is_settled(self) -> bool:
         """Whether nothing that was submitted is still on its way."""
-        return self.on_their_way == 0
+        return self._committer is None or self._committer.is_empty
 
     # --- life ---
 

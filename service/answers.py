@@ -108,9 +108,13 @@ def charge_as_of(opening: Entry, last: Entry, currency: str) -> wire.Charge:
         None if details is None else details.expires_at,
         last.seq,
         last.hash.hex(),
-        wire.Balances(format_minor(last.available_after, currency), format_minor(last.held_after, currency)),
+        balances(last.available_after, last.held_after, currency),
         format_time(opening.at_us),
     )
+
+
+def balances(available: int, held: int, currency: str) -> wire.Balances:
+    return wire.Balances(format_minor(available, currency), format_minor(held, currency))
 
 
 def failure_code(declined: Entry) -> str:

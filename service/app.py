@@ -125,8 +125,8 @@ class Services:
             waiting_max=settings.in_flight_max,
             on_their_way=self._on_their_way,
         )
-        """For what goes into the journal."""
-        self.others = Turnstile(
+        """For requests that make entries."""
+        self.non_writers = Turnstile(
             lane_max=settings.seller_in_flight_max, waiting_max=settings.in_flight_max, on_their_way=lambda: 0
         )
         event_bounds = EventBounds()
@@ -152,7 +152,7 @@ class Services:
         self._watch()
 
     def _on_their_way(self) -> int:
-        """None when a command would be refused: then nobody need wait to be told so."""
+        """Entries; 0 when a command would be refused, since then nobody need wait to be told so."""
         is_open = self.journal.is_ready and not self.directory.is_draining
         return self.journal.on_their_way if is_open else 0
 
@@ -175,7 +175,7 @@ class Services:
         """Gauges are read when they are asked for."""
         watch = self.metrics.watch
         watch("mailbox_depth", "Commands that wait in mailboxes.", self.directory.queued)
-        turnstiles = (self.writers, self.others)
+        turnstiles = (self.writers, self.non_writers)
         watch(
             "requests_waiting",
             "Requests of sellers that wait for their turn.",

@@ -48,11 +48,20 @@ class BodyDecoder(Generic[B]):
 
     async def read(self, request: web.Request) -> B:
         """The request's body, as soon as it has come. Raises a Problem (400, 413, 415 or 422)."""
-        return self.read_at_hand(request) or self.decode(await _read(request, self.size_max, self.timeout_s))
+        return self.decode(await self.received(request))
+
+    async def received(self, request: web.Request) -> bytes:
+        """Its bytes, as soon as all have come. Raises a Problem (400, 413 or 415)."""
+        data = self._bytes_at_hand(request)
+        return data if data is not None else await _read(request, self.size_max, self.timeout_s)
 
     def read_at_hand(self, request: web.Request) -> B | None:
         """The request's body, when all of it has come with the head, as nearly always; None when it has to be waited
         for. Raises as `read` does."""
+        data = self._bytes_at_hand(request)
+        return None if data is None else self.decode(data)
+
+    def _bytes_at_hand(self, request: web.Request) -> bytes | None:
         headers = request.headers
         if hdrs.CONTENT_ENCODING in headers:
             _require_no_compression(headers[hdrs.CONTENT_ENCODING])
@@ -61,11 +70,9 @@ class BodyDecoder(Generic[B]):
             _require_size(request, self.size_max)
             _require_json(content_type)
         data = body_at_hand(request.content)
-        if data is None:
-            return None
-        if len(data) > self.size_max:
+        if data is not None and len(data) > self.size_max:
             raise _too_large(self.size_max)
-        return self.decode(data)
+        return data
 
     def decode(self, data: bytes) -> B:
         """Raises a Problem (400 or 422)."""

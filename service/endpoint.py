@@ -67,7 +67,7 @@ class Endpoint:
         self._journal = services.journal
         self._directory = services.directory
         self._metrics = services.metrics
-        self._writers, self._others = services.writers, services.others
+        self._writers, self._non_writers = services.writers, services.non_writers
         # Without a frame of Python's own: one is made for nearly every request.
         self._new_request_id = map(f"{os.urandom(6).hex()}-{{:x}}".format, itertools.count(1)).__next__
 
@@ -75,8 +75,8 @@ class Endpoint:
         """`path` is the route's, with the names of its parameters: it is what metrics and logs show."""
         services = self._services
         directory, new_request_id = self._directory, self._new_request_id
-        # What only a seller can do goes into the journal, all of it.
-        turnstile = self._writers if who is Who.SELLER else self._others
+        # `Who.SELLER`: charges and credit requests, all of which make entries.
+        turnstile = self._writers if who is Who.SELLER else self._non_writers
         is_guarded = path.startswith("/v1/")
         is_logged = services.settings.access_log
         role, is_by_token = _ROLES.get(who), who in _BY_TOKEN

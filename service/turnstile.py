@@ -6,13 +6,14 @@
 
 A turn is short, so whoever comes is read soon, and a seller with one request waits for no more than a turn or two,
 however many another has sent. Nobody is let in while much is on its way into the journal already: there a queue has
-one lane only, and whoever joined it would wait for all that a flood has put there. Requests that write nothing have a
-turnstile of their own, so that they go on while the journal stands still. What waits here costs memory and no work,
+one lane only, and whoever joined it would wait for all that a flood has put there. Requests that make no entries have
+a turnstile of their own, so that no flood of charges holds them up, nor a journal that stands still. (Only a seller
+who has entries on their way waits for those before it is shown anything.) What waits here costs memory and no work,
 and has not been decided.
 
-A refusal costs almost as much as a charge. Those who would ask again at once are therefore refused at the pace of
-what is let in, but for the last that wait: telling clients to come back later must not take the time in which the
-others are served.
+A refusal costs almost as much as a charge, and telling clients to come back later must not take the time in which the
+others are served. So who would ask again at once is refused at the pace of what is let in; after two seconds, or when
+thousands wait already, at once.
 """
 
 import asyncio
@@ -25,10 +26,11 @@ from actors.directory import Overloaded, RateLimited
 ENTRIES_PER_TURN: Final = 64
 """About 4 ms of work, and flushes that are large enough to be cheap."""
 ENTRIES_PER_REFUSAL: Final = 16
-"""But one in each turn."""
+"""For so many that are let in one is refused, and at least one in each turn."""
 REFUSAL_WAIT_S: Final = 2.0
-"""At most; and so many wait for it at most:"""
+"""Who is to be refused waits no longer for it."""
 REFUSALS_MAX: Final = 2_000
+"""When so many wait to be refused, whoever comes is refused at once."""
 ON_THEIR_WAY_MAX: Final = 512
 """Entries: what the database works at, and the next flush or two."""
 _LOOK_AGAIN_S: Final = 0.004
@@ -59,39 +61,46 @@ class Turnstile:
         self._is_turning = False
         self.waiting = 0
 
-    def enter(self, seller_id: str, entries: int = 1) -> _Wait | None:
+    def enter(self, seller_id: str) -> _Wait | None:
         """None: go on. Else to be waited for; it comes to None, or to what is to be raised, with nothing done.
 
         The future holds no exception: that would keep, by its traceback, the frame that keeps the future, and the
         request with it, until the garbage collector comes; a flood would fill the memory with refusals.
         Raises RateLimited or Overloaded where too many wait even for that."""
         if not self._is_turning:
-            self._is_turning = True
-            self._loop.call_soon(self._turn)
+            self._begin_to_turn()
         if self._room > 0:
-            self._room -= entries
+            self._room -= 1
             return None
         lane = self._lanes.get(seller_id)
         if lane is not None and len(lane) >= self._lane_max:
             return self._refused(RateLimited)
         if self.waiting >= self._waiting_max:
             return self._refused(Overloaded)
-        if lane is None:
-            lane = self._lanes[seller_id] = deque()
-        wait: _Wait = self._loop.create_future()
-        lane.append((wait, entries))
-        self.waiting += 1
-        return wait
+        return self._lined_up(seller_id, 1)
 
     async def turn(self, seller_id: str, entries: int) -> None:
-        """Waits for it. Raises RateLimited or Overloaded, with nothing done."""
-        wait = self.enter(seller_id, entries)
-        if wait is not None and (refused := await wait) is not None:
-            raise refused
+        """Another turn for whoever was let in before, and has more to do. It is not refused."""
+        if not self._is_turning:
+            self._begin_to_turn()
+        if self._room > 0:
+            self._room -= entries
+        else:
+            await self._lined_up(seller_id, entries)
 
     @property
     def being_refused(self) -> int:
         return len(self._refusals)
+
+    def _begin_to_turn(self) -> None:
+        self._is_turning = True
+        self._loop.call_soon(self._turn)
+
+    def _lined_up(self, seller_id: str, entries: int) -> _Wait:
+        wait: _Wait = self._loop.create_future()
+        self._lanes.setdefault(seller_id, deque()).append((wait, entries))
+        self.waiting += 1
+        return wait
 
     def _refused(self, refused: Refused) -> _Wait:
         if len(self._refusals) >= REFUSALS_MAX:
@@ -102,12 +111,12 @@ class Turnstile:
 
     def _turn(self) -> None:
         """The next turn of the event loop has begun."""
-        was_idle = self._room == self._given and not self._lanes and not self._refusals
+        nobody_came = self._room == self._given and not self._lanes and not self._refusals
         self._given = self._room = min(ENTRIES_PER_TURN, max(0, ON_THEIR_WAY_MAX - self._on_their_way()))
         while self._room > 0 and self._lanes:
             self._let_in()
         self._refuse(max(1, (self._given - self._room) // ENTRIES_PER_REFUSAL))
-        if was_idle:
+        if nobody_came:
             self._is_turning = False
         elif self._given:
             self._loop.call_soon(self._turn)
@@ -127,10 +136,11 @@ class Turnstile:
             self._room -= entries
 
     def _refuse(self, count: int) -> None:
-        """So many, and whoever has waited long enough."""
-        now = self._loop.time() if self._refusals else 0.0
-        while self._refusals and (count > 0 or self._refusals[0][0] <= now):
+        """So many; or as many as a turn is long, of those who have waited long enough."""
+        if self._refusals and self._refusals[0][0] <= self._loop.time():
+            count = ENTRIES_PER_TURN
+        while self._refusals and count > 0:
             _, wait, refused = self._refusals.popleft()
-            count -= 1
             if not wait.done():
                 wait.set_result(refused)
+                count -= 1

@@ -26,6 +26,8 @@ class Bounds(Struct, frozen=True):
     """What is written at once, if it is more than one entry."""
     at_once_max: int = 500
     """Entries that are encoded as soon as they are durable: two milliseconds."""
+    encoded_together_max: int = 100
+    """Entries that are encoded without a look at the time: half a millisecond."""
     undelivered_max: int = 100_000
     """Committed, wanted by somebody, and not passed on yet."""
     held_bytes_max: int = 4 * 1024 * 1024

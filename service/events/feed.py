@@ -4,7 +4,7 @@
 
 `committed` is called by the committer between two flushes. What came with a flush of the usual size is encoded there
 and then, while its entries are in the processor's cache: 4 us each, and half as much again a moment later. What is
-more than that, a batch of thousands, is left to the rounds.
+more than that, an atomic batch of thousands, is left to the rounds.
 
 Rounds are the work of one task, done in slices. One that took long is followed by a pause that is longer in
 proportion, and the shorter the less the event loop has to do: delivering takes at most a share of a busy loop's time,
@@ -22,7 +22,7 @@ What holds:
 
 import asyncio
 import logging
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from time import perf_counter, thread_time
 from typing import Final, TypeAlias, cast
@@ -39,8 +39,6 @@ log = logging.getLogger(__name__)
 
 _Arrival: TypeAlias = tuple[int, tuple[Entry, ...], str]
 """The position before the first of the entries, the entries of one seller, their currency."""
-_ENCODED_TOGETHER_MAX: Final = 100
-"""Entries: a third of a millisecond."""
 
 
 class Feed:
@@ -62,14 +60,14 @@ class Feed:
         self._arrived: deque[_Arrival] = deque()
         """Not encoded yet."""
         self._arrived_entries = 0
-        self._waiting: dict[Audience, None] = {}
+        self._waiting: OrderedDict[Audience, None] = OrderedDict()
         """Those with frames, for the next round."""
         self._waiting_frames = 0
         self._something: Final = asyncio.Event()
 
     @property
     def undelivered(self) -> int:
-        """Entries that somebody wants and was not passed yet; once for each audience, when they are encoded."""
+        """Entries that are wanted and not encoded yet, and the frames of each audience that were not passed on yet."""
         return self._arrived_entries + self._waiting_frames
 
     # --- told by the committer ---
@@ -109,14 +107,15 @@ class Feed:
 
     def _arrive(self, before: int, entries: tuple[Entry, ...], currency: str) -> None:
         self._arrived_entries += len(entries)
-        if len(entries) <= _ENCODED_TOGETHER_MAX:
+        together_max = self.bounds.encoded_together_max
+        if len(entries) <= together_max:
             self._arrived.append((before, entries, currency))
             return
-        for begin in range(0, len(entries), _ENCODED_TOGETHER_MAX):
-            self._arrived.append((before + begin, entries[begin : begin + _ENCODED_TOGETHER_MAX], currency))
+        for begin in range(0, len(entries), together_max):
+            self._arrived.append((before + begin, entries[begin : begin + together_max], currency))
 
     def _met_a_bug(self) -> None:
-        """With one entry: it must not silence all streams. Each reads it from the journal, and sees."""
+        """A bug with one entry must not silence all streams. Each reads it from the journal, and sees."""
         log.exception("feed_failed")
         self._lose_track()
 
@@ -125,8 +124,8 @@ class Feed:
         nobody was told stands in the journal."""
         self._arrived.clear()
         self._arrived_entries = 0
-        for audience in self._waiting:
-            self._taken(audience)
+        while self._waiting:
+            self._taken(self._waiting.popitem()[0])
         for audience in list(self._audiences.values()):
             for stream in list(audience.streams):
                 stream.fall_behind()
@@ -194,8 +193,11 @@ class Feed:
             self._waiting_frames += len(frames)
 
     async def _deliver(self, slices: "_Slices") -> None:
-        waiting, self._waiting = self._waiting, {}
-        for audience in waiting:
+        """To all who wait now; an audience that more is told to meanwhile is there again in the next round."""
+        for _ in range(len(self._waiting)):
+            if not self._waiting:  # Track was lost in a pause.
+                break
+            audience, _none = self._waiting.popitem(last=False)
             for block in blocks_of(self._taken(audience), self.bounds.block_bytes_max):
                 for stream in list(audience.streams):
                     stream.pass_on(block)

@@ -14,10 +14,9 @@ from typing import Final
 from aiohttp import web
 
 from actors.actor import SLICE
-from actors.commands import AccountView, Caller, Charge, ChargeMany, Done, ManyDone, Outcome, Refusal, Settle
+from actors.commands import Caller, Charge, ChargeMany, Done, ManyDone, Outcome, Refusal, Settle
 from actors.directory import Directory, Draining, Overloaded, RateLimited
 from journal.entry import EntryType
-from journal.money import format_minor
 from journal.projections import ChargeStatus
 from journal.store import JournalFault, OutcomeUnknown
 from service import amounts, answers, phone, responses
@@ -39,6 +38,8 @@ PART: Final = 250
 """Charges that are let in together and decided in one step: some two milliseconds."""
 PARTS_UNDER_WAY_MAX: Final = 4
 ERRORS_SHOWN_MAX: Final = 100
+_NOT_BEGUN: Final = (JournalFault, RateLimited, Overloaded, Draining)
+"""How the directory says that a command was not begun. A JournalFault may come later, too."""
 
 
 class BatchHandlers:
@@ -54,9 +55,10 @@ class BatchHandlers:
         assert seller_id is not None
         if IDEMPOTENCY_KEY in request.headers:
             raise invalid(KEY_FIELD, "A batch has no key of its own; its charges have.")
+        received = await self._body.received(request)
         # One body of megabytes is decoded in a turn.
         await self._turnstile.turn(seller_id, ENTRIES_PER_TURN)
-        body = await self._body.read(request)
+        body = self._body.decode(received)
         currency = await self._scope.currency_of(seller_id)
         charges = await self._charges(body, principal, currency)
         caller = Caller(principal.user_id, principal.role == "admin")
@@ -68,8 +70,7 @@ class BatchHandlers:
             results = _results_of(outcome)
         else:
             results = await self._sell_in_parts(seller_id, caller, charges)
-        account = view(await self._directory.ask(seller_id, Settle()), currency)
-        return responses.answer(_answer(results, account))
+        return responses.answer(_answer(results, await self._balance(seller_id, currency, results)))
 
     async def _charges(self, body: requests.CreateBatch, principal: Principal, currency: str) -> list[Charge]:
         """The commands. Raises a 422 that names every item at fault, up to a number."""
@@ -93,24 +94,36 @@ class BatchHandlers:
     async def _sell_in_parts(self, seller_id: str, caller: Caller, charges: list[Charge]) -> list[Done | Refusal]:
         """What became of each charge. A fault is that of its part; the parts after it are not begun."""
         results: list[Done | Refusal] = []
+        faults: list[Exception] = []
         under_way: deque[asyncio.Future[Outcome]] = deque()
-        fault: Exception | None = None
         for part in _parts(charges):
+            await self._turnstile.turn(seller_id, len(part))
             try:
-                await self._turnstile.turn(seller_id, len(part))
                 under_way.append(self._directory.ask(seller_id, ChargeMany(caller, part, False)))
-            except (JournalFault, RateLimited, Overloaded, Draining) as error:
-                fault = error
+            except _NOT_BEGUN as fault:
+                faults.append(fault)
             if len(under_way) >= PARTS_UNDER_WAY_MAX:
-                fault = await _finish(under_way, results)
-            if fault is not None:
+                await _finish(under_way, results, faults)
+            if faults:
                 break
         while under_way:
-            fault = await _finish(under_way, results) or fault
-        if fault is not None:
-            # Some of it may be sold. The client asks again with the same keys, and what was sold is replayed.
-            raise OutcomeUnknown(str(fault)) if results else fault
+            await _finish(under_way, results, faults)
+        if faults:
+            raise _fault_of_all(results, faults)
         return results
+
+    async def _balance(self, seller_id: str, currency: str, results: list[Done | Refusal]) -> wire.Balances:
+        """The present one. Where nobody can tell any more, since the service stops, it is that after the last of the
+        charges: what was sold must not be answered by an error."""
+        try:
+            account = view(await self._directory.ask(seller_id, Settle()), currency)
+        except _NOT_BEGUN:
+            entries = [result.entry for result in results if isinstance(result, Done)]
+            if not entries:
+                raise
+            last = max(entries, key=lambda entry: entry.seq)
+            return answers.balances(last.available_after, last.held_after, currency)
+        return answers.balances(account.available, account.held, currency)
 
 
 def _charge(item: requests.BatchCharge, principal: Principal, number: str, amount: int) -> Charge:
@@ -130,13 +143,21 @@ def _parts(charges: list[Charge]) -> Iterator[tuple[Charge, ...]]:
         yield tuple(charges[start : start + PART])
 
 
-async def _finish(under_way: deque[asyncio.Future[Outcome]], results: list[Done | Refusal]) -> Exception | None:
-    """Waits for the oldest part; the fault that it ended with, if any."""
+async def _finish(
+    under_way: deque[asyncio.Future[Outcome]], results: list[Done | Refusal], faults: list[Exception]
+) -> None:
+    """Waits for the oldest part, and adds what became of it."""
     try:
         results.extend(_results_of(await under_way.popleft()))
     except JournalFault as fault:
-        return fault
-    return None
+        faults.append(fault)
+
+
+def _fault_of_all(results: list[Done | Refusal], faults: list[Exception]) -> Exception:
+    """Where some of it is sold, or may be, that is what counts: the client asks again with the same keys, and what was
+    sold is replayed. What is certainly not applied is so as a whole."""
+    is_unknown = bool(results) or any(isinstance(fault, OutcomeUnknown) for fault in faults)
+    return OutcomeUnknown(str(faults[0])) if is_unknown else faults[0]
 
 
 def _results_of(outcome: Outcome) -> list[Done | Refusal]:
@@ -144,11 +165,9 @@ def _results_of(outcome: Outcome) -> list[Done | Refusal]:
     return list(outcome.results)
 
 
-def _answer(results: list[Done | Refusal], account: AccountView) -> wire.Batch:
+def _answer(results: list[Done | Refusal], balance: wire.Balances) -> wire.Batch:
     shown = [_result(index, result) for index, result in enumerate(results)]
     failed = sum(each.status == ChargeStatus.FAILED for each in shown)
-    currency = account.currency
-    balance = wire.Balances(format_minor(account.available, currency), format_minor(account.held, currency))
     return wire.Batch(completed=len(shown) - failed, failed=failed, results=shown, balance=balance)
 
 

@@ -38,6 +38,7 @@ BOUNDS = Bounds(
     page_max=7,
     near=20,
     at_once_max=15,
+    encoded_together_max=4,
     undelivered_max=40,
     heartbeat_s=0.3,
     blocked_max_s=5.0,

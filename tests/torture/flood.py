@@ -10,6 +10,7 @@ what is due while every connection still waits for its answer was held back by t
 import asyncio
 import resource
 import sys
+import time
 from collections import Counter, deque
 from typing import Final, cast
 
@@ -43,6 +44,8 @@ class Order(Struct, frozen=True):
 
 
 class Report(Struct):
+    began_at: float = 0.0
+    """On the machine's monotonic clock: when the first of its requests was due."""
     seconds: float = 0.0
     cpu_s: float = 0.0
     """What the service worked meanwhile."""
@@ -156,6 +159,7 @@ class _Sea:
         order, loop = self._order, asyncio.get_running_loop()
         wires = await self._connect()
         await self._greet(wires)
+        self._report.began_at = time.monotonic()
         begin, cpu_s = loop.time(), cpu_seconds(order.pid)
         if order.rate is None:
             self._is_closed_loop = True

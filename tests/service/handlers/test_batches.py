@@ -3,8 +3,12 @@
 import asyncio
 from typing import Any
 
+import asyncpg
 import pytest
 
+from actors.commands import Refusal, RefusalCode
+from journal.store import JournalFault, NotApplied, OutcomeUnknown
+from service.handlers.batches import PART, _fault_of_all
 from tests.conftest import Database
 from tests.service.shop import PHONE, Shop, User, open_shop
 
@@ -144,3 +148,40 @@ async def test_a_suspended_seller_repeats_but_sells_nothing_new(shop: Shop) -> N
     assert (refused.status, refused.code) == (403, "seller_suspended")
     each = await batch(seller, "independent", items("1.00"))
     assert each["results"] == [{"index": 0, "status": "failed", "id": None, "code": "seller_suspended"}]
+
+
+@pytest.mark.parametrize(
+    ("sold", "faults", "expected"),
+    [
+        (0, [NotApplied("lost"), NotApplied("queued behind it")], NotApplied),
+        (0, [OutcomeUnknown("lost"), NotApplied("queued behind it")], OutcomeUnknown),
+        (0, [NotApplied("lost"), OutcomeUnknown("stopped")], OutcomeUnknown),
+        (1, [NotApplied("lost")], OutcomeUnknown),
+    ],
+)
+def test_what_may_be_sold_is_never_said_to_be_not_applied(
+    sold: int, faults: list[Exception], expected: type[JournalFault]
+) -> None:
+    """Or a client would send it again without a key, and sell it twice."""
+    results = [Refusal(RefusalCode.INSUFFICIENT_CREDIT, "too little")] * sold
+    assert type(_fault_of_all(list(results), faults)) is expected
+
+
+@pytest.mark.parametrize("mode", ["independent", "atomic"])
+async def test_a_batch_that_is_sold_while_the_service_stops_is_answered(
+    shop: Shop, database: Database, mode: str
+) -> None:
+    """With the balance after it: the present one cannot be asked for any more."""
+    seller = await shop.seller("10.00")
+    owner = await asyncpg.connect(database.owner_url)
+    async with owner.transaction():
+        await owner.execute("LOCK TABLE cell_00.entries IN SHARE MODE")
+        running = asyncio.ensure_future(batch(seller, mode, items(*["0.01"] * PART)))
+        async with asyncio.timeout(10):
+            while shop.services.journal.on_their_way != PART:
+                await asyncio.sleep(0.01)
+        shop.services.directory.drain()
+    await owner.close()
+    answer = await running
+    assert answer["completed"] == PART
+    assert answer["balance"] == {"available": "7.50", "held": "0.00"}
