@@ -171,3 +171,8 @@ async def new_seller(admin: Client, credit: str, username: str = "kiosk") -> tup
 
 def data_dir(tmp_path: Path) -> str:
     return str(tmp_path / "data")
+
+
+def is_asleep(pid: int) -> bool:
+    """Whether the main thread of the process waits for something (proc(5): the third field of its stat)."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"

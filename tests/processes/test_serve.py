@@ -22,6 +22,7 @@ from tests.processes.running import (
     charge_shop,
     data_dir,
     environment,
+    is_asleep,
     new_seller,
     serving,
     until_ready,
@@ -271,6 +272,10 @@ async def test_who_is_asked_for_a_password_may_leave(tmp_path: Path, typed: byte
         assert process.stderr is not None
         await process.stderr.readuntil(b"password for boss: ")
         if typed is None:
+            # Not between its question and its waiting for the answer, where a signal is noticed with the next key only.
+            async with asyncio.timeout(READY_TIMEOUT_S):
+                while not is_asleep(process.pid):
+                    await asyncio.sleep(0.01)
             process.send_signal(signal.SIGINT)
         else:
             os.write(ours, typed)
