@@ -260,6 +260,8 @@ async def test_wrong_names_and_heads_are_told_in_one_line(tmp_path: Path, databa
 
 @pytest.mark.parametrize(("typed", "status"), [(None, 130), (b"\x04", 2)], ids=["Ctrl-C", "Ctrl-D"])
 async def test_who_is_asked_for_a_password_may_leave(tmp_path: Path, typed: bytes | None, status: int) -> None:
+    # A process in a shell's background ignores it, and so do those that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     ours, theirs = os.openpty()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "service", "create-admin", "boss", "--data-dir", data_dir(tmp_path)),
