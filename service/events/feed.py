@@ -197,7 +197,7 @@ class Feed:
         for _ in range(len(self._waiting)):
             if not self._waiting:  # Track was lost in a pause.
                 break
-            audience, _none = self._waiting.popitem(last=False)
+            audience = self._waiting.popitem(last=False)[0]
             for block in blocks_of(self._taken(audience), self.bounds.block_bytes_max):
                 for stream in list(audience.streams):
                     stream.pass_on(block)
