@@ -269,6 +269,8 @@ class Actor:
 
         What is applied here is submitted at the end in one piece. Should that be impossible, the account in memory
         is ahead of the journal, and is given up."""
+        # It may have been decided in part before, and stopped when the journal gave back what was ahead of it.
+        envelope.reset()
         refusal, repeated = self._refuse_atomic(command)
         if refusal is not None or repeated is not None:
             envelope.results = [*repeated] if repeated else None
@@ -284,8 +286,6 @@ class Actor:
         except JournalFault as fault:
             envelope.fail(fault)
             return
-        # It may have been decided in part before, and stopped when the journal gave back what was ahead of it.
-        envelope.reset()
         account = self.account
         now_us = self.directory.clock_us()
         if has_due(account, now_us):

@@ -134,6 +134,7 @@ class Committer:
     def submit(self, submission: Submission) -> None:
         """Plain and synchronous: called in the same step that decided and applied the entries."""
         assert not self.is_recovering
+        assert submission.entries or not submission.rows
         self._pending.append(submission)
         if self._idle is not None:
             self._wake()

@@ -8,14 +8,27 @@ from contextlib import asynccontextmanager
 import pytest
 from msgspec.structs import replace
 
-from actors.account import Rules
-from actors.actor import InternalError
-from actors.commands import Adjust, Caller, Charge, ChargeMany, Command, ManyDone, Outcome, Settle
+from actors.account import REQUESTS_PENDING_MAX, Rules
+from actors.actor import SLICE, InternalError
+from actors.commands import (
+    Adjust,
+    Caller,
+    Charge,
+    ChargeMany,
+    Command,
+    Done,
+    ManyDone,
+    Outcome,
+    Refusal,
+    RefusalCode,
+    RequestCredit,
+    Settle,
+)
 from actors.directory import Bounds, Directory
 from journal.committer import CommitterSettings, Submission
 from journal.journal import Journal, JournalSettings
 from journal.memory import MemoryDatabase, MemoryStore
-from journal.store import JournalUnavailable, Lease
+from journal.store import Batch, JournalUnavailable, KnownKey, Lease
 
 SELLER_ID = "00000000-0000-7000-8000-000000000001"
 CALLER = Caller(SELLER_ID, False)
@@ -29,6 +42,12 @@ class FailingStore(MemoryStore):
         self.is_away = False
         self.meanwhile: Callable[[], None] = lambda: None
         """Happens while the journal is asked for keys."""
+        self.may_flush = asyncio.Event()
+        self.may_flush.set()
+
+    async def flush(self, epoch: int, batch: Batch) -> list[KnownKey]:
+        await self.may_flush.wait()
+        return await super().flush(epoch, batch)
 
     def lose_connection(self) -> None:
         self.is_away, self.is_connected = True, False
@@ -104,6 +123,48 @@ async def test_an_atomic_batch_is_not_decided_once_the_journal_recovers() -> Non
         sold = await cell.ask(BATCH)
         assert isinstance(sold, ManyDone)
         assert cell.directory.in_flight == 0
+
+
+async def test_an_atomic_batch_that_is_refused_after_all_leaves_nothing_behind() -> None:
+    """It is decided in part when what was ahead of it is given back: of its keys one turns out to be used now."""
+    async with running_cell() as cell:
+        await cell.ask(Adjust(CALLER, 1_000_000, "credit", "a test"))
+        for _ in range(REQUESTS_PENDING_MAX - 1):
+            await cell.ask(RequestCredit(CALLER, 100))
+        await cell.ask(Charge(_with_key("old"), "+15550100001", 1))
+        cell.directory.in_doubt(None)  # The key is in the journal and no more in memory.
+        await cell.ask(Settle())
+
+        cell.store.may_flush.clear()
+        requests = [asyncio.ensure_future(cell.ask(RequestCredit(_with_key(key), 100))) for key in ("old", "new")]
+        charges = [Charge(_with_key(f"item {n}"), "+15550100001", 1, expires_in_s=60) for n in range(20 * SLICE)]
+        charges[-1] = replace(charges[-1], caller=_with_key("new"))
+        batch = asyncio.ensure_future(cell.ask(ChargeMany(CALLER, tuple(charges), True)))
+        sold = asyncio.ensure_future(cell.ask(Charge(CALLER, "+15550100001", 1)))  # Is flushed together with it.
+        actor = cell.directory._actors[SELLER_ID]
+        async with asyncio.timeout(WITHIN_S):
+            while not (actor.mailbox and actor.mailbox[0].rows):
+                await asyncio.sleep(0)
+            cell.store.may_flush.set()
+            cell.store.may_flush.clear()  # For the flush under way, and no other.
+            while actor.mailbox:
+                await asyncio.sleep(0)
+            cell.store.may_flush.set()
+
+        repeated, requested, refused = await requests[0], await requests[1], await batch
+        assert isinstance(repeated, Done)
+        assert repeated.is_replay
+        assert isinstance(requested, Done)  # There was room for one more.
+        assert isinstance(refused, Refusal)
+        assert refused.code is RefusalCode.IDEMPOTENCY_KEY_REUSED
+        assert isinstance(await sold, Done)
+        cell.directory.in_doubt(None)  # So that the seller is loaded again.
+        view = await cell.ask(Settle())
+        assert (view.available, view.held) == (1_000_000 - 2, 0)  # type: ignore[union-attr]
+
+
+def _with_key(key: str) -> Caller:
+    return Caller(SELLER_ID, False, key, f"{key:>16}".encode())
 
 
 async def test_a_seller_is_served_again_after_a_bug_in_the_middle_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
