@@ -204,8 +204,7 @@ class PostgresStore:
 
     async def acquire(self, owner: str, ttl_s: float, *, is_former_owner_dead: bool) -> Lease | None:
         self._owner = owner
-        async with self._borrowed() as connection:
-            taken = await connection.fetchrow(self._sql(ACQUIRE), owner, ttl_s, is_former_owner_dead)
+        taken = await self._fetch_durably(ACQUIRE, owner, ttl_s, is_former_owner_dead)
         return None if taken is None else await self._ready(*taken)
 
     async def renew(self, epoch: int, ttl_s: float) -> Renewal | None:
@@ -220,9 +219,26 @@ class PostgresStore:
     async def raise_epoch(self, epoch: int, ttl_s: float) -> Lease | None:
         """The UPDATE queues behind an unresolved flush, which holds the row; a flush that comes later finds
         another epoch."""
-        async with self._borrowed() as connection:
-            raised = await connection.fetchrow(self._sql(RAISE_EPOCH), self._owner, ttl_s)
+        raised = await self._fetch_durably(RAISE_EPOCH, self._owner, ttl_s)
         return None if raised is None else await self._ready(*raised)
+
+    async def _fetch_durably(self, statement: str, *arguments: object) -> Any:
+        """A new epoch proves what was committed before it only if it is as durable itself."""
+        warnings: list[Any] = []
+
+        def hear(connection: Any, message: Any) -> None:
+            if message.severity_en == "WARNING":
+                warnings.append(message)
+
+        async with self._borrowed() as connection:
+            connection.add_log_listener(hear)
+            try:
+                row = await connection.fetchrow(self._sql(statement), *arguments)
+            finally:
+                connection.remove_log_listener(hear)
+        if warnings:
+            raise JournalUnavailable(f"the COMMIT came with a warning: {warnings[0].message}")
+        return row
 
     async def _ready(self, epoch: int, is_frozen: bool) -> Lease:
         """With a connection for the flush, and knowing where the journal ends."""

@@ -2,9 +2,9 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import asyncpg
 import pytest
@@ -17,6 +17,9 @@ from journal.service_role import SERVICE_ROLE
 from journal.store import EpochLost, JournalUnavailable, OutcomeUnknown
 from tests.conftest import Database
 from tests.journal.test_store import OTHER, SELLER, Writer, lead
+
+T = TypeVar("T")
+TTL_S: Final = 60.0
 
 
 @pytest.fixture
@@ -178,24 +181,35 @@ async def test_a_commit_that_warns_is_not_an_acknowledgement(tmp_path: Path) -> 
         owner = await asyncpg.connect(server.owner_url)
         await owner.execute("SET synchronous_commit = local")
         pool = await asyncpg.create_pool(
-            server.app_url,
-            min_size=1,
-            max_size=2,
-            server_settings={"role": SERVICE_ROLE, "synchronous_commit": "local"},
+            server.app_url, min_size=1, max_size=2, server_settings={"role": SERVICE_ROLE}
         )
         store = PostgresStore(server.app_url, pool)
         lease = await lead(store)
-        await owner.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
-        await owner.execute("SELECT pg_reload_conf()")
-        while await owner.fetchval("SHOW synchronous_standby_names") != "nobody":
-            await asyncio.sleep(0)
-        flush = asyncio.ensure_future(store.flush(lease.epoch, Writer(OTHER).batch()))
-        waiting = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
-        while await owner.fetchval(waiting) is None:
-            await asyncio.sleep(0)
+
+        async def is_replicated_to(names: str) -> None:
+            await owner.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{names}'")
+            await owner.execute("SELECT pg_reload_conf()")
+            while await owner.fetchval("SHOW synchronous_standby_names") != names:
+                await asyncio.sleep(0)
+
+        async def cut_short(wait: Awaitable[T]) -> T:
+            task = asyncio.ensure_future(wait)
+            cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+            while await owner.fetchval(cancel) is None:
+                await asyncio.sleep(0)
+            return await task
+
+        await is_replicated_to("nobody")
         with pytest.raises(OutcomeUnknown):
-            await flush
+            await cut_short(store.flush(lease.epoch, Writer(OTHER).batch()))
         assert await store.load(OTHER) is not None
+        # Nor does an epoch say what became of it that is no more durable itself.
+        with pytest.raises(JournalUnavailable):
+            await cut_short(store.raise_epoch(lease.epoch, TTL_S))
+        with pytest.raises(JournalUnavailable):
+            await cut_short(store.acquire("another", TTL_S, is_former_owner_dead=True))
+        await is_replicated_to("")
+        assert await store.raise_epoch(lease.epoch, TTL_S) is not None
         await store.close()
         pool.terminate()
         await owner.close()
