@@ -303,7 +303,7 @@ class Committer:
 
         give_up = asyncio.get_running_loop().call_later(self._settings.outcome_timeout_s, self._fail_doubtful)
         try:
-            raised = await self._persist(lambda: self._store.raise_epoch(self._lease.epoch, self._lease_ttl_s))
+            raised = await self._persist(lambda: self._store.raise_epoch(self._lease_ttl_s))
             is_present = await self._are_written(doubtful)
         finally:
             give_up.cancel()

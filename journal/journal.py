@@ -212,7 +212,7 @@ class Journal:
         while not await _happens(ended, self._settings.lease_ttl_s / 5):
             started_s = self._clock_s()
             try:
-                renewal = await self._store.renew(committer.epoch, self._settings.lease_ttl_s)
+                renewal = await self._store.renew(self._settings.lease_ttl_s)
             except JournalUnavailable:
                 continue
             if renewal is not None:

@@ -117,7 +117,7 @@ class MemoryStore:
         database.expires_at_s = self._clock_s() + ttl_s
         return Lease(database.epoch, database.last_position, database.is_frozen)
 
-    async def renew(self, epoch: int, ttl_s: float) -> Renewal | None:
+    async def renew(self, ttl_s: float) -> Renewal | None:
         if self._database.owner != self._owner:
             return None
         self._database.expires_at_s = self._clock_s() + ttl_s
@@ -128,7 +128,7 @@ class MemoryStore:
             self._database.expires_at_s = float("-inf")
             self._database.owner = None
 
-    async def raise_epoch(self, epoch: int, ttl_s: float) -> Lease | None:
+    async def raise_epoch(self, ttl_s: float) -> Lease | None:
         database = self._database
         if database.owner != self._owner:
             return None

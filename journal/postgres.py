@@ -207,7 +207,7 @@ class PostgresStore:
         taken = await self._fetch_durably(ACQUIRE, owner, ttl_s, is_former_owner_dead)
         return None if taken is None else await self._ready(*taken)
 
-    async def renew(self, epoch: int, ttl_s: float) -> Renewal | None:
+    async def renew(self, ttl_s: float) -> Renewal | None:
         async with self._borrowed() as connection:
             is_frozen = await connection.fetchval(self._sql(RENEW), self._owner, ttl_s)
         return None if is_frozen is None else Renewal(is_frozen)
@@ -216,7 +216,7 @@ class PostgresStore:
         async with self._borrowed() as connection:
             await connection.execute(self._sql(RELEASE), self._owner)
 
-    async def raise_epoch(self, epoch: int, ttl_s: float) -> Lease | None:
+    async def raise_epoch(self, ttl_s: float) -> Lease | None:
         """The UPDATE queues behind an unresolved flush, which holds the row; a flush that comes later finds
         another epoch."""
         raised = await self._fetch_durably(RAISE_EPOCH, self._owner, ttl_s)

@@ -102,13 +102,13 @@ class Store(Protocol):
     async def acquire(self, owner: str, ttl_s: float, *, is_former_owner_dead: bool) -> Lease | None:
         """Raises the epoch and takes the lease if it has lapsed (or its owner is known to be dead); else None."""
 
-    async def renew(self, epoch: int, ttl_s: float) -> Renewal | None:
-        """Prolongs the lease from now; None when the epoch is not ours any more."""
+    async def renew(self, ttl_s: float) -> Renewal | None:
+        """Prolongs the lease from now; None when it is not ours any more."""
 
     async def release(self) -> None:
         """Gives the lease back, if it is ours, so that a standby need not wait for its end."""
 
-    async def raise_epoch(self, epoch: int, ttl_s: float) -> Lease | None:
+    async def raise_epoch(self, ttl_s: float) -> Lease | None:
         """After a flush with unknown outcome: waits for the flush to be over, whichever way, and makes it
         impossible that it happens later. None when the lease is somebody else's: then that is certain too."""
 

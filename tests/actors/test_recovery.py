@@ -53,11 +53,11 @@ class FailingStore(MemoryStore):
         self.is_away, self.is_connected = True, False
         self.on_lost()
 
-    async def raise_epoch(self, epoch: int, ttl_s: float) -> Lease | None:
+    async def raise_epoch(self, ttl_s: float) -> Lease | None:
         if self.is_away:
             raise JournalUnavailable("there is no connection to the database")
         self.is_connected = True
-        return await super().raise_epoch(epoch, ttl_s)
+        return await super().raise_epoch(ttl_s)
 
     async def seqs_of_keys(self, seller_id: str, by_admin: bool, keys: Sequence[str]) -> dict[str, int]:
         self.meanwhile()

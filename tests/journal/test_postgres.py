@@ -69,7 +69,7 @@ async def test_a_connection_lost_in_mid_flush_leaves_the_outcome_unknown(
     assert await store.load(SELLER) is None
     with pytest.raises(JournalUnavailable):
         await store.flush(lease.epoch, Writer().batch())
-    raised = await store.raise_epoch(lease.epoch, 60.0)
+    raised = await store.raise_epoch(60.0)
     assert raised is not None
     assert await store.flush(raised.epoch, Writer().batch()) == []
     await other.close()
@@ -96,7 +96,7 @@ async def test_raising_the_epoch_settles_a_flush_that_hangs(
     assert await observer.fetchval("SELECT count(*) FROM pg_stat_activity WHERE pid = $1", hanging) == 1
     if not is_flush_first:
         await observer.execute("SELECT pg_terminate_backend($1, 5000)", hanging)
-    raising = asyncio.ensure_future(store.raise_epoch(lease.epoch, 60.0))
+    raising = asyncio.ensure_future(store.raise_epoch(60.0))
     # In the queue for the row, which is granted in order: without that, whoever comes in the moment of the COMMIT wins.
     await blocked(observer, "SET epoch = epoch + 1")
     await transaction.commit()
@@ -205,11 +205,11 @@ async def test_a_commit_that_warns_is_not_an_acknowledgement(tmp_path: Path) -> 
         assert await store.load(OTHER) is not None
         # Nor does an epoch say what became of it that is no more durable itself.
         with pytest.raises(JournalUnavailable):
-            await cut_short(store.raise_epoch(lease.epoch, TTL_S))
+            await cut_short(store.raise_epoch(TTL_S))
         with pytest.raises(JournalUnavailable):
             await cut_short(store.acquire("another", TTL_S, is_former_owner_dead=True))
         await is_replicated_to("")
-        assert await store.raise_epoch(lease.epoch, TTL_S) is not None
+        assert await store.raise_epoch(TTL_S) is not None
         await store.close()
         pool.terminate()
         await owner.close()

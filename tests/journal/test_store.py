@@ -238,14 +238,14 @@ async def test_a_former_epoch_writes_nothing(world: World) -> None:
 
 
 async def test_a_lease_is_taken_only_when_it_lapsed_or_its_owner_is_dead(world: World) -> None:
-    first = await lead(world.store)
+    await lead(world.store)
     successor = await world.connect()
     assert await successor.acquire("two", 60.0, is_former_owner_dead=False) is None
-    assert await world.store.renew(first.epoch, 60.0) == Renewal(is_frozen=False)
+    assert await world.store.renew(60.0) == Renewal(is_frozen=False)
     second = await successor.acquire("two", 60.0, is_former_owner_dead=True)
     assert second is not None
-    assert not await world.store.renew(first.epoch, 60.0)
-    assert await world.store.raise_epoch(first.epoch, 60.0) is None
+    assert not await world.store.renew(60.0)
+    assert await world.store.raise_epoch(60.0) is None
 
 
 async def test_a_lease_given_back_is_free_at_once(world: World) -> None:
@@ -257,7 +257,7 @@ async def test_a_lease_given_back_is_free_at_once(world: World) -> None:
 
 async def test_raising_the_epoch_shuts_out_what_was_sent_before(world: World) -> None:
     lease = await lead(world.store)
-    raised = await world.store.raise_epoch(lease.epoch, 60.0)
+    raised = await world.store.raise_epoch(60.0)
     assert raised is not None
     assert raised.epoch > lease.epoch
     writer = Writer()
@@ -265,7 +265,7 @@ async def test_raising_the_epoch_shuts_out_what_was_sent_before(world: World) ->
     with pytest.raises(EpochLost):
         await world.store.flush(lease.epoch, batch)
     assert await world.store.flush(raised.epoch, batch) == []
-    again = await world.store.raise_epoch(raised.epoch, 60.0)
+    again = await world.store.raise_epoch(60.0)
     assert again is not None
     assert again.last_position == len(batch.entries)
 
@@ -277,8 +277,8 @@ async def test_a_restored_journal_is_taken_from_its_owner_and_takes_no_entries_u
     writer = Writer()
     batch = writer.batch()
     await world.freeze()
-    assert await world.store.renew(former.epoch, 60.0) is None
-    assert await world.store.raise_epoch(former.epoch, 60.0) is None
+    assert await world.store.renew(60.0) is None
+    assert await world.store.raise_epoch(60.0) is None
     with pytest.raises(EpochLost):
         await world.store.flush(former.epoch, batch)
 
@@ -291,13 +291,13 @@ async def test_a_restored_journal_is_taken_from_its_owner_and_takes_no_entries_u
     assert frozen.epoch > former.epoch
     with pytest.raises(EpochLost):
         await successor.flush(frozen.epoch, batch)
-    assert await successor.renew(frozen.epoch, 60.0) == Renewal(is_frozen=True)
-    raised = await successor.raise_epoch(frozen.epoch, 60.0)
+    assert await successor.renew(60.0) == Renewal(is_frozen=True)
+    raised = await successor.raise_epoch(60.0)
     assert raised is not None
     assert raised.is_frozen
 
     await world.unfreeze()
-    assert await successor.renew(raised.epoch, 60.0) == Renewal(is_frozen=False)
+    assert await successor.renew(60.0) == Renewal(is_frozen=False)
     assert await successor.flush(raised.epoch, batch) == []
 
 
