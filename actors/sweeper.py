@@ -7,10 +7,10 @@ whoever looks first. Lists across sellers may therefore lag one sweep behind.
 import asyncio
 import logging
 
-from actors.actor import UnknownSeller
+from actors.actor import InternalError, UnknownSeller
 from actors.commands import Settle
 from actors.directory import Directory, Draining, Overloaded, RateLimited
-from journal.store import JournalFault
+from journal.store import JournalFault, NotApplied
 
 log = logging.getLogger(__name__)
 
@@ -18,10 +18,14 @@ SELLERS_PER_SWEEP_MAX = 1_000
 
 
 async def sweep(directory: Directory) -> int:
-    """One sweep; the number of sellers that had something to give back."""
+    """One sweep; the number of sellers that had something to give back. Whoever cannot be settled stands in nobody's
+    way."""
     sellers = await directory.store.sellers_with_expired_holds(directory.clock_us(), SELLERS_PER_SWEEP_MAX)
     for seller_id in sellers:
-        await directory.ask(seller_id, Settle())
+        try:
+            await directory.ask(seller_id, Settle())
+        except (RateLimited, NotApplied, UnknownSeller, InternalError) as fault:
+            log.warning("seller_not_swept", extra={"seller_id": seller_id, "reason": type(fault).__name__})
     return len(sellers)
 
 
@@ -33,7 +37,5 @@ async def sweep_forever(directory: Directory, pause_s: float = 1.0) -> None:
             continue
         try:
             await sweep(directory)
-        except (JournalFault, RateLimited, Overloaded, Draining) as fault:
+        except (JournalFault, Overloaded, Draining) as fault:
             log.info("sweep_postponed", extra={"reason": type(fault).__name__})
-        except UnknownSeller:
-            log.error("hold_of_unknown_seller", exc_info=True)

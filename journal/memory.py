@@ -102,14 +102,14 @@ class MemoryStore:
     """A connection to a `MemoryDatabase`; implements `journal.store.Store`."""
 
     def __init__(self, database: MemoryDatabase, clock_s: Callable[[], float]) -> None:
-        self._database = database
+        self.database = database
         self._clock_s = clock_s
         self._owner: str | None = None
         self.is_connected = True
         self.on_lost: Callable[[], None] = lambda: None
 
     async def acquire(self, owner: str, ttl_s: float, *, is_former_owner_dead: bool) -> Lease | None:
-        database = self._database
+        database = self.database
         if database.expires_at_s > self._clock_s() and not is_former_owner_dead and database.owner != owner:
             return None
         self._owner = database.owner = owner
@@ -118,18 +118,18 @@ class MemoryStore:
         return Lease(database.epoch, database.last_position, database.is_frozen)
 
     async def renew(self, ttl_s: float) -> Renewal | None:
-        if self._database.owner != self._owner:
+        if self.database.owner != self._owner:
             return None
-        self._database.expires_at_s = self._clock_s() + ttl_s
-        return Renewal(self._database.is_frozen)
+        self.database.expires_at_s = self._clock_s() + ttl_s
+        return Renewal(self.database.is_frozen)
 
     async def release(self) -> None:
-        if self._database.owner == self._owner:
-            self._database.expires_at_s = float("-inf")
-            self._database.owner = None
+        if self.database.owner == self._owner:
+            self.database.expires_at_s = float("-inf")
+            self.database.owner = None
 
     async def raise_epoch(self, ttl_s: float) -> Lease | None:
-        database = self._database
+        database = self.database
         if database.owner != self._owner:
             return None
         database.epoch += 1
@@ -137,15 +137,15 @@ class MemoryStore:
         return Lease(database.epoch, database.last_position, database.is_frozen)
 
     async def flush(self, epoch: int, batch: Batch) -> list[KnownKey]:
-        return self._database.write(epoch, batch)
+        return self.database.write(epoch, batch)
 
     async def contains(self, entry: Entry, position: int) -> bool:
-        entries = self._database.entries.get(entry.seller_id, [])
+        entries = self.database.entries.get(entry.seller_id, [])
         is_there = len(entries) >= entry.seq and entries[entry.seq - 1] == entry
-        return is_there and self._database.positions[entry.seller_id, entry.seq] == position
+        return is_there and self.database.positions[entry.seller_id, entry.seq] == position
 
     async def load(self, seller_id: str) -> Snapshot | None:
-        database = self._database
+        database = self.database
         entries = database.entries.get(seller_id)
         if not entries:
             return None
@@ -168,38 +168,38 @@ class MemoryStore:
         opening = self._entry(seller_id, charge_id)
         if opening is None:
             return None
-        row = self._database.charges.get((seller_id, opening.seq)) or unwritten_charge(opening)
+        row = self.database.charges.get((seller_id, opening.seq)) or unwritten_charge(opening)
         return None if row is None else (row, opening)
 
     async def load_request(self, seller_id: str, request_id: str) -> tuple[CreditRequestRow, Entry] | None:
         opening = self._entry(seller_id, request_id)
-        row = opening and self._database.requests.get((seller_id, opening.seq))
+        row = opening and self.database.requests.get((seller_id, opening.seq))
         return (row, opening) if row and opening else None
 
     async def recorded(self, seller_id: str, seqs: Sequence[int]) -> dict[int, Recorded]:
-        entries = self._database.entries.get(seller_id, [])
+        entries = self.database.entries.get(seller_id, [])
         found = {}
         for seq in seqs:
             if 1 <= seq <= len(entries):
                 entry = entries[seq - 1]
                 opening = self._entry(seller_id, entry.subject_id) if entry.subject_id else None
-                found[seq] = Recorded(entry, self._database.positions[seller_id, seq], opening)
+                found[seq] = Recorded(entry, self.database.positions[seller_id, seq], opening)
         return found
 
     async def seqs_of_keys(self, seller_id: str, by_admin: bool, keys: Sequence[str]) -> dict[str, int]:
-        used = self._database.keys
+        used = self.database.keys
         return {key: used[seller_id, by_admin, key] for key in keys if (seller_id, by_admin, key) in used}
 
     async def sellers_with_expired_holds(self, now_us: int, limit: int) -> list[str]:
         due = {
             row.seller_id: None
-            for row in self._database.charges.values()
+            for row in self.database.charges.values()
             if row.status is ChargeStatus.PENDING and (row.expires_at_us or 0) <= now_us
         }
         return list(due)[:limit]
 
     def _entry(self, seller_id: str, entry_id: str) -> Entry | None:
         seq = seq_of(entry_id)
-        entries = self._database.entries.get(seller_id, [])
+        entries = self.database.entries.get(seller_id, [])
         entry = entries[seq - 1] if 1 <= seq <= len(entries) else None
         return entry if entry is not None and entry.id == entry_id else None

@@ -166,6 +166,19 @@ class Services:
         if not self.failed.done():
             self.failed.set_result(None)
 
+    def watched(self, name: str, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
+        """A task that runs as long as the service does; should a bug end it, that is the end of the service too, and
+        the log says why: half a service that looks whole is worse, and whoever starts it again mends more."""
+        task = asyncio.create_task(work, name=name)
+
+        def ended(task: "asyncio.Task[None]") -> None:
+            if not task.cancelled() and task.exception() is not None:
+                log.critical("background_task_died", exc_info=task.exception(), extra={"task": name})
+                self.fail()
+
+        task.add_done_callback(ended)
+        return task
+
     def _verified(self, run: VerificationRun) -> None:
         """A run that was interrupted tells nothing of the journal."""
         if run.finished_at_us is not None and (run.status == "passed" or run.progress.first_bad is not None):
@@ -217,18 +230,18 @@ async def running(settings: Settings, home: DatabaseHome) -> AsyncIterator[Servi
         )
         stack.push_async_callback(services.store.close)
         stack.callback(services.passwords.close)
-        leading = _watched("journal", services.journal.run())
+        leading = services.watched("journal", services.journal.run())
         leading.add_done_callback(lambda _: services.fail())
         background = [
-            _watched("credentials", services.credentials.run()),
-            _watched("feed", services.feed.run()),
-            _watched("event_streams", services.event_streams.run()),
-            _watched("sweeper", sweep_forever(services.directory)),
-            _watched("housekeeping", keep_house(services.tokens, services.last_used)),
+            services.watched("credentials", services.credentials.run()),
+            services.watched("feed", services.feed.run()),
+            services.watched("event_streams", services.event_streams.run()),
+            services.watched("sweeper", sweep_forever(services.directory)),
+            services.watched("housekeeping", keep_house(services.tokens, services.last_used)),
         ]
         if home.server is not None:
             events = logging.getLogger("journal.embedded")
-            background.append(_watched("postgres", home.server.supervise(lambda event: events.warning(event))))
+            background.append(services.watched("postgres", home.server.supervise(lambda event: events.warning(event))))
         try:
             yield services
         finally:
@@ -240,15 +253,3 @@ async def running(settings: Settings, home: DatabaseHome) -> AsyncIterator[Servi
             await asyncio.gather(*background, return_exceptions=True)
             with suppress(Exception):
                 await services.last_used.flush()
-
-
-def _watched(name: str, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
-    """A task that runs as long as the service does; should it die, that is a bug, and the log says so."""
-    task = asyncio.create_task(work, name=name)
-
-    def ended(task: "asyncio.Task[None]") -> None:
-        if not task.cancelled() and task.exception() is not None:
-            log.critical("background_task_died", exc_info=task.exception(), extra={"task": name})
-
-    task.add_done_callback(ended)
-    return task

@@ -80,9 +80,9 @@ class Cell:
     async def _currency_of(seller_id: str) -> str:
         return "USD"
 
-    async def ask(self, command: Command) -> Outcome:
+    async def ask(self, command: Command, seller_id: str = SELLER_ID) -> Outcome:
         async with asyncio.timeout(WITHIN_S):
-            return await self.directory.ask(SELLER_ID, command)
+            return await self.directory.ask(seller_id, command)
 
     async def is_ready(self) -> None:
         async with asyncio.timeout(WITHIN_S):
