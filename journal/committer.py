@@ -101,6 +101,7 @@ class Committer:
         observer: Observer,
         settings: CommitterSettings,
         on_flush: Callable[[int, float], None],
+        on_fault: Callable[[JournalFault], None],
         on_commit: Listener,
     ) -> None:
         self._store = store
@@ -109,6 +110,7 @@ class Committer:
         self._observer = observer
         self._settings = settings
         self._on_flush = on_flush
+        self._on_fault = on_fault
         self._on_commit = on_commit
         self._pending: deque[Submission] = deque()
         self._in_flight: list[Submission] = []
@@ -279,6 +281,7 @@ class Committer:
 
     def _fail_seller(self, fault: FlushRefused) -> None:
         """The batch in flight is of one seller: it fails, and so does all that was decided after it."""
+        self._on_fault(fault)
         seller_id = self._in_flight[0].seller_id
         doomed = self._in_flight + [each for each in self._pending if each.seller_id == seller_id]
         self._pending = deque(each for each in self._pending if each.seller_id != seller_id)
@@ -290,6 +293,7 @@ class Committer:
 
     async def _resolve(self, fault: OutcomeUnknown | JournalUnavailable) -> None:
         """Finds out what became of the batch in flight, and gets the journal back into service."""
+        self._on_fault(fault)
         self.is_recovering = True
         unsent, self._pending = self._pending, deque()
         doubtful = self._in_flight

@@ -68,15 +68,18 @@ class Journal:
         *,
         clock_s: Callable[[], float] = boot_time_s,
         on_flush: Callable[[int, float], None] = lambda entries, seconds: None,
+        on_fault: Callable[[JournalFault], None] = lambda fault: None,
         on_commit: Listener = lambda before, after, submissions: None,
         on_state: Callable[[JournalState], None] = lambda state: None,
         on_frozen: Callable[[bool], None] = lambda is_frozen: None,
     ) -> None:
+        """`on_fault` is told why the database did not take a flush: what clients are answered does not say it."""
         self._store = store
         self._settings = settings
         self._observer = observer
         self._clock_s = clock_s
         self._on_flush = on_flush
+        self._on_fault = on_fault
         self._on_commit = on_commit
         self._on_state = on_state
         self._on_frozen = on_frozen
@@ -185,6 +188,7 @@ class Journal:
             self._observer,
             self._settings.committer,
             self._on_flush,
+            self._on_fault,
             self._on_commit,
         )
         self._committer = committer

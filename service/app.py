@@ -20,6 +20,7 @@ from journal.journal import Journal, JournalSettings, JournalState, boot_time_s
 from journal.postgres import PostgresStore
 from journal.reader import Reader
 from journal.reading.cell import READ_SETTINGS
+from journal.store import JournalFault
 from service.database import DatabaseHome, pool_of
 from service.events.bounds import Bounds as EventBounds
 from service.events.feed import Feed
@@ -140,6 +141,7 @@ class Services:
             ),
             self.directory,
             on_flush=self.metrics.flushed,
+            on_fault=self._flush_failed,
             on_commit=self.feed.committed,
             on_state=self._state_changed,
             on_frozen=_frozen_changed,
@@ -178,6 +180,12 @@ class Services:
 
         task.add_done_callback(ended)
         return task
+
+    def _flush_failed(self, fault: JournalFault) -> None:
+        """Those who waited for it are told that it was not applied, or may not have been, and no more."""
+        kind = type(fault).__name__
+        self.metrics.flush_failed(kind)
+        log.warning("flush_failed", extra={"kind": kind, "reason": str(fault)})
 
     def _verified(self, run: VerificationRun) -> None:
         """A run that was interrupted tells nothing of the journal."""

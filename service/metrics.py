@@ -71,6 +71,7 @@ class Metrics(Collector):
         self._verifications = {"passed": 0, "failed": 0}
         self._verified_at_s: float | None = None
         self._drift = 0
+        self._flush_faults: dict[str, int] = {}
         self._flush_durations = Histogram(FLUSH_BOUNDS_S)
         self._flush_entries = Histogram(FLUSH_ENTRIES_BOUNDS)
         self._gauges: list[tuple[str, str, Callable[[], float]]] = []
@@ -95,6 +96,10 @@ class Metrics(Collector):
         """One flush of the journal was committed."""
         self._flush_entries.observe(entries)
         self._flush_durations.observe(duration_s)
+
+    def flush_failed(self, kind: str) -> None:
+        """The database did not take a flush, or did not say so."""
+        self._flush_faults[kind] = self._flush_faults.get(kind, 0) + 1
 
     def verified(self, drift: int, at_s: float) -> None:
         """A verification has ended, and this many sellers' journals are not what they should be."""
@@ -126,6 +131,10 @@ class Metrics(Collector):
         yield decisions
         yield _shown("charge_shop_flush_entries", "Entries that one flush wrote.", self._flush_entries)
         yield _shown("charge_shop_flush_duration_seconds", "Time from statement to commit.", self._flush_durations)
+        faults = CounterMetricFamily("charge_shop_flush_faults", "Flushes that failed.", labels=["kind"])
+        for kind, count in sorted(self._flush_faults.items()):
+            faults.add_metric([kind], count)
+        yield faults
         yield from self._of_verifications()
         for name, description, read in self._gauges:
             yield GaugeMetricFamily(name, description, value=read())

@@ -80,7 +80,9 @@ async def played(play: Play, outcome_timeout_s: float = 10.0) -> tuple[Told, Mem
     lease = await store.acquire("me", 5.0, is_former_owner_dead=False)
     assert lease is not None
     settings = CommitterSettings(outcome_timeout_s=outcome_timeout_s, retry_delay_s=0.001)
-    committer = Committer(store, lease, 5.0, Nobody(), settings, lambda entries, seconds: None, told)
+    committer = Committer(
+        store, lease, 5.0, Nobody(), settings, lambda entries, seconds: None, lambda fault: None, told
+    )
     running = asyncio.create_task(committer.run())
     async with asyncio.timeout(10):
         await play(committer, store, Shop(1, sellers=1).play(20).entries, told)
@@ -169,7 +171,9 @@ async def test_what_a_successor_wrote_in_the_same_words_proves_no_flush() -> Non
     store = Succeeded(tables)
     lease = await store.acquire("me", 5.0, is_former_owner_dead=False)
     assert lease is not None
-    committer = Committer(store, lease, 5.0, Nobody(), CommitterSettings(), lambda entries, seconds: None, told)
+    committer = Committer(
+        store, lease, 5.0, Nobody(), CommitterSettings(), lambda entries, seconds: None, lambda fault: None, told
+    )
     waiting = [Waiting((entry,)) for entry in opened]
     for each in waiting:
         committer.submit(each)

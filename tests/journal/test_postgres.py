@@ -180,9 +180,7 @@ async def test_a_commit_that_warns_is_not_an_acknowledgement(tmp_path: Path) -> 
         await migrate(server.owner_url, app_user=APP_ROLE)
         owner = await asyncpg.connect(server.owner_url)
         await owner.execute("SET synchronous_commit = local")
-        pool = await asyncpg.create_pool(
-            server.app_url, min_size=1, max_size=2, server_settings={"role": SERVICE_ROLE}
-        )
+        pool = await asyncpg.create_pool(server.app_url, min_size=1, max_size=2, server_settings={"role": SERVICE_ROLE})
         store = PostgresStore(server.app_url, pool)
         lease = await lead(store)
 

@@ -155,18 +155,14 @@ class FaultyStore:
     async def renew(self, ttl_s: float) -> Renewal | None:
         if not self.is_calm:
             self._pause_with_it_on_the_way()
-        renewal: Renewal | None = await self._exchange(
-            lambda: run_now(self._model.renew(ttl_s)), is_writing=True
-        )
+        renewal: Renewal | None = await self._exchange(lambda: run_now(self._model.renew(ttl_s)), is_writing=True)
         return renewal
 
     async def release(self) -> None:
         await self._exchange(lambda: run_now(self._model.release()), is_writing=True)
 
     async def raise_epoch(self, ttl_s: float) -> Lease | None:
-        lease: Lease | None = await self._exchange(
-            lambda: run_now(self._model.raise_epoch(ttl_s)), is_writing=True
-        )
+        lease: Lease | None = await self._exchange(lambda: run_now(self._model.raise_epoch(ttl_s)), is_writing=True)
         self.is_connected = self.is_connected or lease is not None
         return lease
 

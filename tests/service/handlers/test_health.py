@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import asyncpg
+import pytest
 
 from tests.conftest import Database
 from tests.service.shop import Shop
@@ -30,6 +31,25 @@ async def test_metrics_are_prometheus(shop: Shop) -> None:
     ):
         assert line in text
     assert "charge_shop_flush_duration_seconds_count" in text
+
+
+async def test_an_operator_is_told_why_a_flush_failed(
+    shop: Shop, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A client only hears that its charge was not applied."""
+    seller = await shop.seller("100.00")
+    owner = await asyncpg.connect(database.owner_url)
+    await owner.execute("ALTER TABLE cell_00.entries ADD CONSTRAINT a_rule_of_tomorrow CHECK (reference <> 'odd')")
+    await owner.close()
+    answer = await seller.sell("1.00", reference="odd")
+    assert (answer.status, answer.code) == (503, "not_applied")
+    assert (await seller.sell("1.00", reference="even")).status == 201
+
+    (told,) = [record for record in caplog.records if record.msg == "flush_failed"]
+    assert told.__dict__["kind"] == "FlushRefused"
+    assert "a_rule_of_tomorrow" in told.__dict__["reason"]
+    metrics = (await shop.nobody.get("/metrics")).body.decode()
+    assert 'charge_shop_flush_faults_total{kind="FlushRefused"} 1.0' in metrics
 
 
 async def verified(shop: Shop) -> Any:
