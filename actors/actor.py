@@ -591,9 +591,9 @@ class Actor:
 
     async def _durable(self) -> None:
         """Waits for all that was submitted so far."""
+        self.directory.journal.check_open()
         barrier = self._unasked()
         barrier.verdict = self.account.view()
-        self.directory.journal.check_open()
         self.directory.journal.submit(barrier)
         await barrier.reply
 
