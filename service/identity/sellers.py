@@ -33,7 +33,6 @@ INSERT: Final = """
     INSERT INTO shop.sellers (id, name, search, currency, cell, created_at) VALUES ($1, $2, $3, $4, $5, $6)
 """
 FIND: Final = f"{_SELECT} WHERE s.id = $1"
-FIND_MANY: Final = f"{_SELECT} WHERE s.id = ANY($1::uuid[])"
 FIND_BY_TAG: Final = f"{_SELECT} WHERE right(s.id::text, 8) = $1"
 NEWEST: Final = f"""{_SELECT}
      WHERE (s.created_at, s.id) < ($1, $2) AND {{status}}
@@ -108,11 +107,6 @@ class Sellers:
         async with self._database.reading() as connection:
             row = await connection.fetchrow(FIND, seller_id)
         return _profile_of(row) if row is not None else None
-
-    async def find_many(self, seller_ids: list[str]) -> dict[str, SellerProfile]:
-        async with self._database.reading() as connection:
-            rows = await connection.fetch(FIND_MANY, seller_ids)
-        return {row["id"]: _profile_of(row) for row in rows}
 
     async def find_by_tag(self, tag: str) -> SellerProfile | None:
         """The seller whose entries' ids end in these eight lower-case hex digits."""

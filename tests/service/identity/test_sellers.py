@@ -31,7 +31,6 @@ async def test_a_seller_and_its_user_have_one_id(identity: Identity) -> None:
     assert seller == SellerProfile(seller.id, "Kiosk", "Kiosk 17", "USD", "cell_00", identity.clock.us)
     assert await identity.sellers.find(seller.id) == seller
     assert await identity.sellers.find_by_tag(seller.id[-8:]) == seller
-    assert await identity.sellers.find_many([seller.id, NOBODY]) == {seller.id: seller}
     assert await identity.sellers.find(NOBODY) is None
     assert await identity.sellers.find_by_tag("00000000") is None
 
