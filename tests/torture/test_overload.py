@@ -9,8 +9,10 @@ SEED = 1
 
 async def test_a_flood_is_refused_in_part_and_stands_in_nobodys_way(tmp_path: Path) -> None:
     """Here beside all other tests, so by time on the processor, and against the wait that the flood itself has: in one
-    queue with it the quiet seller would wait as long. The bounds proper are the programme's."""
-    row = await overload(tmp_path, SEED, 4.0, peak_s=1.5, peak_connections=(256,))
+    queue with it the quiet seller would wait as long. Each flood is longer than the longest wait for a refusal, and the
+    one in the middle of three counts: a machine may be half as fast for seconds. The bounds proper are the
+    programme's."""
+    row = await overload(tmp_path, SEED, 3.0, rounds=3, peak_s=1.5, peak_connections=(256,))
     relative = ("goodput was", "the quiet seller's p99", "memory grew")
     assert [fault for fault in row.faults if not fault.startswith(relative)] == []
     assert row.figures["goodput_of_peak_by_cpu_time"] > 0.6, row.figures
