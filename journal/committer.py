@@ -119,15 +119,13 @@ class Committer:
         store.on_lost = self._wake
         self.is_recovering = False
         """A flush is unresolved, or the database is away: nothing may be submitted."""
+        self.on_their_way = 0
+        """Entries that wait for a flush, or for the end of the one under way. Asked for in every turn of the event
+        loop, so it is kept, and counted anew after each flush, whatever became of it."""
 
     @property
     def epoch(self) -> int:
         return self._lease.epoch
-
-    @property
-    def on_their_way(self) -> int:
-        """Entries that wait for a flush, or for the end of the one under way."""
-        return sum(len(each.entries) for queue in (self._pending, self._in_flight) for each in queue)
 
     @property
     def is_empty(self) -> bool:
@@ -138,6 +136,7 @@ class Committer:
         assert not self.is_recovering
         assert submission.entries or not submission.rows
         self._pending.append(submission)
+        self.on_their_way += len(submission.entries)
         if self._idle is not None:
             self._wake()
 
@@ -174,11 +173,15 @@ class Committer:
                 self._in_flight = self._take()
                 await self._commit()
                 self._in_flight = []
+                self._count()
         except EpochLost:
             fault = NotApplied("another instance has taken over")
             raise
         finally:
             self._give_up(fault)
+
+    def _count(self) -> None:
+        self.on_their_way = sum(len(each.entries) for queue in (self._pending, self._in_flight) for each in queue)
 
     def _take(self) -> list[Submission]:
         """The next batch: in order, up to the bound on entries but at least one submission."""
@@ -304,6 +307,7 @@ class Committer:
             for submission in doubtful:
                 submission.failed(NotApplied("the journal is unavailable"))
             doubtful = self._in_flight = []
+        self._count()
 
         give_up = asyncio.get_running_loop().call_later(self._settings.outcome_timeout_s, self._fail_doubtful)
         try:
