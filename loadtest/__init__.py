@@ -12,6 +12,8 @@ Two ways to do so: the `harness` (`python -m loadtest`: any service, any load, a
 
 How fast the service is beside others says the `bench` (`python -m loadtest.bench`), with the programs in `baselines`.
 
-An oracle is worth something only if it cannot be wrong in the same way as what it judges. So nothing here
-imports the service: money, hash and rules of a charge are written a second time, from the contract.
+An oracle is worth something only if it cannot be wrong in the same way as what it judges. So nothing of all this
+imports the service: money, hash and rules of a charge are written a second time, from the words of the API's contract
+(`/swagger.json`) and of `journal/chain.py`. (The `bench` judges nothing: two of its modules make tables and rows as
+the service does.)
 """
