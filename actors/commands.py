@@ -4,9 +4,27 @@ A command is a value; it has been decoded, normalised and bounded at the edge. A
 cycles, so the garbage collector need not know those of which there are many: it would walk a batch of 10,000 charges
 again and again.
 
-Adding a command: 1. its Struct here; 2. its rule in `account.py` (`decide`, and `apply` if it makes a new type
-of entry); 3. the entry type in `journal/entry.py` with its flow; 4. a handler and its row in
-`service/routes.py`; 5. its place in the simulation's mix.
+Adding a command:
+    1. its Struct here, and in `Command`;
+    2. its rule in `account.py`: `decide`, and `missing` if it speaks of a charge or a credit request; then also
+       `Actor._load_subject` and `Actor._forget_subject`;
+    3. its body in `service/wire/requests.py`, its handler in `service/handlers/`, its `Operation` in
+       `service/operations.py`, its row in `service/routes.py`, and the line of that in `tests/service/test_routes.py`;
+    4. its place in the mix and the rules of the simulation (`tests/simulation/workload.py`, `answer_rules.py`), and in
+       the plain ledger (`tests/stateful/`);
+    5. in the load test its kind (`loadtest/history.py`), how it is asked (`spelling.py`), and what it writes
+       (`checker/case.py`).
+If it makes a new type of entry, also:
+    6. the type and its flow in `journal/entry.py`, and its place in a set there if it opens or continues something;
+    7. a migration: the CHECK on `type` of `cell_00.entries` (`journal/migrations/0002_cell.sql`) refuses what it does
+       not name;
+    8. what it does, in `apply`;
+    9. its row in `SHAPES` of `actors/verification/shape.py`, and in `replay.py` what else must hold of it;
+    10. the account of the house in `_HOUSE` of `journal/reading/trial_balance.py`, if its amount leaves the seller's;
+    11. what a charge or a credit request is after it, in `service/answers.py`;
+    12. the second accounts of the rules: `tests/simulation/model.py`, and `arithmetic.py`, `lifecycle.py`, `totals.py`
+        and `answers.py` of `loadtest/checker/`;
+    13. the console's lists of types: `grep -rn limit_changed service/static/console`.
 """
 
 from enum import StrEnum

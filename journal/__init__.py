@@ -1,1 +1,1 @@
-"""Facts and their durability: the entry, its chain, the group commit, the Postgres store, the fence, verification."""
+"""Facts and their durability: the entry, its chain, the group commit, the Postgres store, the fence, what is read."""

@@ -25,7 +25,7 @@ UNREACHABLE: Final[dict[str, tuple[str, ...]]] = {
         "case _:",
         "assert_never(command)",
         "raise AssertionError(type_)",
-        'raise AssertionError("decided charge by charge, see actors.batch")',
+        'raise AssertionError("decided charge by charge, see actors.actor")',
     ),
     "a clock of the machine": ("return time.time_ns() // 1000",),
     # That there is none is what the simulation is for; the actor's own tests plant one.
