@@ -1,7 +1,7 @@
-"""Objects of the contract, made from what the journal holds.
+"""Objects of the contract (`/swagger.json`), made from what the journal holds.
 
 What a command answers is a function of its `Done` alone, so that a replay, also one that was rebuilt from the
-journal years later, repeats the first answer to the byte. Therefore nothing here may read a clock, a setting,
+journal years later, repeats the first body to the byte. Therefore nothing here may read a clock, a setting,
 or the present state of an account; and a charge, or a credit request, is described by two entries: the one
 that opened it and the one that spoke of it last.
 

@@ -1,8 +1,9 @@
 """The documentation of the API: a Swagger 2.0 document made from the routes and the wire types, and its pages.
 
-Each route carries an `Operation` that says what no type can say. Everything else is derived: schemas from the
-types that decode and encode, errors from the table of problems, security from who may call. aiohttp-apispec
-collects it into the document, which is served at `/swagger.json`, and shown at `/swagger/`.
+Each route carries an `Operation` (`service/operations.py`) that says what no type can say. Everything else is derived:
+schemas from the types that decode and encode, errors from the table of problems, security from who may call.
+aiohttp-apispec collects it into the document, which is served at `/swagger.json`, and shown at `/swagger/`. That
+document is the API's contract, and is meant wherever code or tests speak of *the contract*.
 """
 
 import warnings

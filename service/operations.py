@@ -1,6 +1,7 @@
 """What each operation is for: what its documentation says that no type can say.
 
-Schemas, the errors that all operations of a kind have, and who may call are added by `service.docs`.
+Schemas, the errors that all operations of a kind have, and who may call are added by `service.docs`, which makes
+`/swagger.json` of all of it: the API's contract.
 """
 
 from functools import partial

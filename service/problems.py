@@ -1,13 +1,13 @@
 """Problems: every way in which a request can fail, as RFC 9457 documents, from one table.
 
 A `Problem` may be raised anywhere between decoding a request and encoding its answer; `Problem.response` is
-the only place that makes an error's status, headers and body. The table is the contract's: codes are for
-programs and never change, titles and details are for people and may.
+the only place that makes an error's status, headers and body. The table is part of the API's contract
+(`/swagger.json`): codes are for programs and never change, titles and details are for people and may.
 
 The `type` of a problem is `/problems/<code>`, a reference that is stable and unique within the service.
 
 Adding a code: 1. its word in `ProblemCode`; 2. its row in `PROBLEMS`; 3. in the `codes` of each operation
-that may answer it, so that the documentation says so.
+(`service/operations.py`) that may answer it, so that the contract says so; 4. in `tests/service/test_problems.py`.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,8 @@
 """The routes: one table, from which routing, documentation, the answers to wrong methods, and the tests of roles
 are made. Handlers are built here from the services, and know nothing of each other.
 
-Adding a route: 1. its handler in `service/handlers/`; 2. its row here; 3. its line in the API's contract.
+Adding a route: 1. its handler in `service/handlers/`; 2. its `Operation` in `service/operations.py`, which puts it into
+the API's contract, `/swagger.json`; 3. its row here; 4. its line in `tests/service/test_routes.py`.
 """
 
 from collections.abc import Awaitable, Callable, Sequence

@@ -4,6 +4,6 @@ In reading order: `bearer` (what a credential looks like), `credentials` and `re
 dictionary look-up that a revocation reaches within a second), `sign_in`, `throttle` and `passwords` (how a
 token is earned), `tokens` and `api_keys`, `users`, `sellers` and `first_admin` (the rows), `housekeeping`.
 
-Refusals are values, an `IdentityRefusal` with the contract's code. What fails from outside is one of the
+Refusals are values, an `IdentityRefusal` with a code of `service.problems`. What fails from outside is one of the
 faults of `journal.store`, or `Overloaded`. Nothing here decides what a principal may do: handlers do.
 """

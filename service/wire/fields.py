@@ -1,8 +1,8 @@
 """The kinds of fields that requests and answers are made of: their bounds, and how they are documented.
 
-Bounds are the contract's, in characters. A request's amount stays raw JSON text until it is matched against
-the grammar of its currency (`service.amounts`), so no float is ever made from it. Strings with a NUL are
-refused for all fields at once where bodies and queries are decoded.
+Bounds are those of the contract (`/swagger.json`), in characters. A request's amount stays raw JSON text until it is
+matched against the grammar of its currency (`service.amounts`), so no float is ever made from it. Strings with a NUL
+are refused for all fields at once where bodies and queries are decoded.
 """
 
 from typing import Annotated, Final, Literal, TypeAlias

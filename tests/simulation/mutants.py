@@ -1,8 +1,8 @@
 """Planted bugs, each of which the simulation must find: the proof that it can fail.
 
-Every invariant of the design has at least one. A mutant that survives means a rule that nobody checks, or a
-state that no seed reaches. Some rules are guarded twice, by an assertion of the rules or by a constraint of the
-database; where a mutant says so, the guard is taken away too, so that the checker has to see the damage itself.
+Each of the promises 1 to 8 of docs/guarantees.md has at least one. A mutant that survives means a rule that nobody
+checks, or a state that no seed reaches. Some rules are guarded twice, by an assertion of the rules or by a constraint
+of the database; where a mutant says so, the guard is taken away too, so that the checker has to see the damage itself.
 """
 
 from typing import Final
@@ -22,7 +22,7 @@ _SERVER: Final = "tests.simulation.server:Server"
 class Mutant(Struct, frozen=True):
     name: str
     invariant: int
-    """The number in the list "What must always hold" of the design; 0 for what belongs to a hazard."""
+    """The number of the promise in docs/guarantees.md that it breaks; 0 for what belongs to a hazard there."""
     patches: tuple[Patch, ...]
 
 

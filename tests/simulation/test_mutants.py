@@ -18,4 +18,5 @@ def test_every_planted_bug_is_found() -> None:
 
 
 def test_every_invariant_of_the_design_has_a_planted_bug() -> None:
+    """The promises 1 to 8 of docs/guarantees.md."""
     assert {mutant.invariant for mutant in MUTANTS} >= set(range(1, 9))
