@@ -74,7 +74,8 @@ class Directory:
         self.rules = rules
         self.clock_us = clock_us
         self.count = count
-        """Told the kind of every decision: an entry's type, a refusal's code, or `replayed`."""
+        """Told the kind of a decision: an entry's type, a refusal's code, or `replayed`. Not of single charges that a
+        batch repeats, or is refused."""
         self.in_flight = 0
         self._bounds = bounds
         self._actors: OrderedDict[str, Actor] = OrderedDict()

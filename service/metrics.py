@@ -89,11 +89,16 @@ class Metrics(Collector):
         return self._routes.setdefault((method, path), _Route()).answered
 
     def decided(self, kind: str) -> None:
-        """A command became an entry of this type, or was refused with this code, or was replayed."""
+        """An entry of this type was made, or a command was refused with this code, or `replayed`.
+
+        Counted when it is decided, before it is durable: what a flush did not take is counted, and once more when it is
+        decided again. The single charges that a batch repeats, or is refused, are not counted."""
         self._decisions[kind] = self._decisions.get(kind, 0) + 1
 
     def flushed(self, entries: int, duration_s: float) -> None:
-        """One flush of the journal was committed."""
+        """The database has answered one flush: it was committed, or wrote nothing since it brought a key that is known.
+
+        One that failed is not counted."""
         self._flush_entries.observe(entries)
         self._flush_durations.observe(duration_s)
 
@@ -102,7 +107,8 @@ class Metrics(Collector):
         self._flush_faults[kind] = self._flush_faults.get(kind, 0) + 1
 
     def verified(self, drift: int, at_s: float) -> None:
-        """A verification has ended, and this many sellers' journals are not what they should be."""
+        """A verification that was asked for over HTTP has come to its end. It ends at the first seller whose journal is
+        not what it should be, so `drift` is 1 or 0."""
         self._verifications["failed" if drift else "passed"] += 1
         self._drift = drift
         self._verified_at_s = at_s
@@ -124,13 +130,13 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from self._of_requests()
         decisions = CounterMetricFamily(
-            "charge_shop_decisions", "Commands decided: entries, refusals, replays.", labels=["kind"]
+            "charge_shop_decisions", "Decisions: entries made (durable or not), refusals, replays.", labels=["kind"]
         )
         for kind, count in sorted(self._decisions.items()):
             decisions.add_metric([kind], count)
         yield decisions
-        yield _shown("charge_shop_flush_entries", "Entries that one flush wrote.", self._flush_entries)
-        yield _shown("charge_shop_flush_duration_seconds", "Time from statement to commit.", self._flush_durations)
+        yield _shown("charge_shop_flush_entries", "Entries that one flush carried.", self._flush_entries)
+        yield _shown("charge_shop_flush_duration_seconds", "Time of a flush, COMMIT included.", self._flush_durations)
         faults = CounterMetricFamily("charge_shop_flush_faults", "Flushes that failed.", labels=["kind"])
         for kind, count in sorted(self._flush_faults.items()):
             faults.add_metric([kind], count)
@@ -168,7 +174,7 @@ class Metrics(Collector):
         yield runs
         yield GaugeMetricFamily(
             "charge_shop_verification_drift",
-            "Sellers whose journal was not what it should be, by the last verification.",
+            "1 when the last verification found a bad entry, else 0.",
             value=self._drift,
         )
         if self._verified_at_s is not None:

@@ -25,7 +25,7 @@ class Bounds(Struct, frozen=True):
     block_bytes_max: int = 64 * 1024
     """What is written at once, if it is more than one entry."""
     at_once_max: int = 500
-    """Entries that are encoded as soon as they are durable: two milliseconds."""
+    """Entries that are encoded as soon as they are durable: some two milliseconds."""
     encoded_together_max: int = 100
     """Entries that are encoded without a look at the time: half a millisecond."""
     undelivered_max: int = 100_000

@@ -3,8 +3,8 @@
     committed -> (who wants it?) -> arrived -> encode -> frames per audience ... a round: blocks -> `pass_on`
 
 `committed` is called by the committer between two flushes. What came with a flush of the usual size is encoded there
-and then, while its entries are in the processor's cache: 4 us each, and half as much again a moment later. What is
-more than that, an atomic batch of thousands, is left to the rounds.
+and then, while its entries are in the processor's cache: a moment later it would take longer (docs/performance.md says
+how long it takes). What is more than that, an atomic batch of thousands, is left to the rounds.
 
 Rounds are the work of one task, done in slices. One that took long is followed by a pause that is longer in
 proportion, and the shorter the less the event loop has to do: delivering takes at most a share of a busy loop's time,
