@@ -1,19 +1,20 @@
 """Sellers: made, shown and changed by admins. What changes what an account may do goes through its actor."""
 
+import asyncio
 import logging
 from typing import Final
 
 from aiohttp import web
 from msgspec import UNSET
-from msgspec.structs import astuple
+from msgspec.structs import astuple, replace
 
 from actors.actor import InternalError
-from actors.commands import AccountView, Adjust, Caller, ChangeAccount, Done
+from actors.commands import AccountView, Adjust, Caller, ChangeAccount, Done, Settle
 from actors.directory import Directory, Draining, Overloaded, RateLimited
 from journal import money
 from journal.money import format_minor
 from journal.reader import Reader
-from journal.store import JournalFault
+from journal.store import JournalFault, OutcomeUnknown
 from journal.times import format_time
 from service import amounts, answers, responses
 from service.cursors import CursorFormat, CursorId, CursorInt
@@ -27,7 +28,7 @@ from service.identity.page import FIRST, Position
 from service.identity.sellers import SellerProfile, Sellers
 from service.identity.users import Users
 from service.json_response import JsonResponse
-from service.problems import invalid, not_found
+from service.problems import Problem, ProblemCode, invalid, not_found
 from service.query import QueryDecoder, path_id
 from service.wire import answers as wire
 from service.wire import queries, requests
@@ -99,10 +100,12 @@ class SellerHandlers:
         seller_id = path_id(request)
         if principal.seller_id not in (None, seller_id):
             raise not_found()
-        return await self._shown(seller_id)
+        seller = await self._found(seller_id)
+        return responses.answer(seller_object(seller, await self._scope.settled(seller_id)))
 
     async def change(self, request: web.Request, principal: Principal) -> JsonResponse:
-        """The account first: what its actor refuses leaves the name as it was."""
+        """The account first: what its actor refuses leaves the name as it was. What the answer is made of is asked for
+        before anything is changed: afterwards there may be nobody to tell, and no fault may hide what was changed."""
         seller_id = path_id(request)
         currency = await self._scope.currency_of(seller_id)
         body = await self._change.read(request)
@@ -112,14 +115,45 @@ class SellerHandlers:
             if credit_limit is None:
                 raise invalid("credit_limit", amounts.requirement(currency, is_zero_allowed=True))
         is_suspended = None if body.status is UNSET else body.status == "suspended"
-        if is_suspended is not None or credit_limit is not None:
-            caller = Caller(principal.user_id, True)
-            outcome = await self._directory.ask(seller_id, ChangeAccount(caller, is_suspended, credit_limit))
-            if not isinstance(outcome, Done):
-                view(outcome, currency)
-        if body.name is not UNSET and not await self._sellers.rename(seller_id, body.name):
-            raise not_found()
-        return await self._shown(seller_id)
+        seller = await self._found(seller_id)
+        is_changed = False
+        if is_suspended is None and credit_limit is None:
+            account = await self._scope.settled(seller_id)
+        else:
+            command = ChangeAccount(Caller(principal.user_id, True), is_suspended, credit_limit)
+            account, is_changed = await self._changed(seller, command)
+        if body.name is not UNSET:
+            seller = await self._renamed(seller, body.name, is_changed=is_changed)
+        return responses.answer(seller_object(seller, account))
+
+    async def _changed(self, seller: SellerProfile, command: ChangeAccount) -> tuple[AccountView, bool]:
+        """The account after the command, and whether that has written anything.
+
+        An entry does not tell whether the seller is suspended. So the account is looked at as well, in the same step:
+        nothing of this seller comes between."""
+        looked = self._directory.ask(seller.id, Settle())
+        changing = self._directory.ask(seller.id, command)
+        before, outcome = await asyncio.gather(looked, changing, return_exceptions=True)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        if not isinstance(outcome, Done):
+            return view(outcome, seller.currency), False
+        if isinstance(before, BaseException):
+            raise OutcomeUnknown(str(before)) from before
+        return _after(outcome, view(before, seller.currency), command), True
+
+    async def _renamed(self, seller: SellerProfile, name: str, *, is_changed: bool) -> SellerProfile:
+        """`is_changed`: the account was, by the same request."""
+        try:
+            is_found = await self._sellers.rename(seller.id, name)
+        except JournalFault as fault:
+            if not is_changed:
+                raise
+            raise Problem(
+                ProblemCode.OUTCOME_UNKNOWN, "The account was changed, the name may not be; send the same again."
+            ) from fault
+        assert is_found, "sellers are never deleted"
+        return replace(seller, name=name)
 
     async def reset_password(self, request: web.Request, principal: Principal) -> web.Response:
         seller_id = path_id(request)
@@ -141,16 +175,30 @@ class SellerHandlers:
         shown = answers.transaction(made.entry, made.position, currency)
         return responses.answer(shown, 201, is_replay=made.is_replay)
 
-    async def _shown(self, seller_id: str) -> JsonResponse:
+    async def _found(self, seller_id: str) -> SellerProfile:
         seller = await self._sellers.find(seller_id)
         if seller is None:
             raise not_found()
-        return responses.answer(seller_object(seller, await self._scope.settled(seller_id)))
+        return seller
 
 
 def _unopened(seller: SellerProfile) -> AccountView:
     """The account of a seller that has no entries yet."""
     return AccountView(seller.id, seller.currency, False, 0, 0, 0, 0, seller.created_at_us)
+
+
+def _after(changed: Done, before: AccountView, command: ChangeAccount) -> AccountView:
+    entry = changed.entry
+    return replace(
+        before,
+        is_suspended=before.is_suspended if command.is_suspended is None else command.is_suspended,
+        credit_limit=entry.credit_limit,
+        available=entry.available_after,
+        held=entry.held_after,
+        seq=entry.seq,
+        at_us=entry.at_us,
+        seen_at_us=entry.at_us,
+    )
 
 
 def seller_object(seller: SellerProfile, account: AccountView) -> wire.Seller:

@@ -1,5 +1,12 @@
 """Sellers: made, shown, changed, adjusted."""
 
+import asyncio
+from typing import Any
+
+import asyncpg
+import pytest
+
+from tests.conftest import Database
 from tests.service.handlers.walking import walk
 from tests.service.shop import PASSWORD, Shop
 
@@ -65,6 +72,87 @@ async def test_changes_are_all_or_nothing(shop: Shop) -> None:
     ):
         assert (await shop.admin.ask("PATCH", path, bad)).code == "validation_failed", bad
     assert (await shop.admin.done("PATCH", path, {"credit_limit": "15"}))["credit_limit"] == "15.00"
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "credit_limit"),
+    [
+        ({"status": "suspended"}, "suspended", "20.00"),
+        ({"credit_limit": "30.00"}, "active", "30.00"),
+        ({"status": "suspended", "credit_limit": "30.00", "name": "New"}, "suspended", "30.00"),
+    ],
+)
+async def test_a_change_that_is_made_while_the_service_stops_is_answered(
+    shop: Shop, database: Database, change: dict[str, str], status: str, credit_limit: str
+) -> None:
+    """As a change: an error would say that nothing was applied."""
+    seller = await shop.seller("10.00")
+    path = f"/v1/sellers/{seller.id}"
+    before = await shop.admin.done("PATCH", path, {"credit_limit": "20.00"})
+    owner = await asyncpg.connect(database.owner_url)
+    async with owner.transaction():
+        await owner.execute("LOCK TABLE cell_00.entries IN SHARE MODE")
+        changing = asyncio.ensure_future(shop.admin.ask("PATCH", path, change))
+        async with asyncio.timeout(10):
+            while not shop.services.journal.on_their_way:
+                await asyncio.sleep(0.01)
+        shop.services.directory.drain()
+    await owner.close()
+    answer = await changing
+    assert answer.status == 200, answer
+    assert answer.json == before | {"status": status, "credit_limit": credit_limit, "name": answer.json["name"]}
+    assert answer.json["name"] == change.get("name", before["name"])
+
+
+async def test_a_limit_that_is_changed_while_another_admin_suspends_is_answered_with_both(
+    shop: Shop, database: Database
+) -> None:
+    """In the order in which they were asked, though neither is written yet."""
+    seller = await shop.seller()
+    path = f"/v1/sellers/{seller.id}"
+    owner = await asyncpg.connect(database.owner_url)
+    async with owner.transaction():
+        await owner.execute("LOCK TABLE cell_00.entries IN SHARE MODE")
+        changing = []
+        changes: list[dict[str, Any]] = [{"status": "suspended"}, {"credit_limit": "5.00"}, {"status": "active"}]
+        for count, change in enumerate(changes, 1):
+            changing.append(asyncio.ensure_future(shop.admin.done("PATCH", path, change)))
+            async with asyncio.timeout(10):
+                while shop.services.journal.on_their_way != count:
+                    await asyncio.sleep(0.01)
+    await owner.close()
+    shown = [(answer["status"], answer["credit_limit"]) for answer in await asyncio.gather(*changing)]
+    assert shown == [("suspended", "0.00"), ("suspended", "5.00"), ("active", "5.00")]
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "status"),
+    [({"status": "suspended"}, "outcome_unknown", "suspended"), ({}, "journal_unavailable", "active")],
+)
+async def test_a_change_of_which_half_is_made_is_not_said_to_be_not_applied(
+    shop: Shop, database: Database, change: dict[str, str], code: str, status: str
+) -> None:
+    """The account is changed, and then the connection is lost over which the name is to be."""
+    seller = await shop.seller()
+    path, change = f"/v1/sellers/{seller.id}", change | {"name": "New"}
+    owner = await asyncpg.connect(database.owner_url)
+    async with owner.transaction():
+        await owner.execute("LOCK TABLE shop.sellers IN SHARE MODE")
+        changing = asyncio.ensure_future(shop.admin.ask("PATCH", path, change))
+        async with asyncio.timeout(10):
+            while not await owner.fetchval(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                " WHERE datname = $1 AND wait_event_type = 'Lock'",
+                database.name,
+            ):
+                await asyncio.sleep(0.01)
+        answer = await changing
+    await owner.close()
+    assert (answer.status, answer.code) == (503, code)
+    shown = await shop.admin.done("GET", path)
+    assert (shown["status"], shown["name"] == "New") == (status, False)
+    again = await shop.admin.done("PATCH", path, change)
+    assert (again["status"], again["name"]) == (status, "New")
 
 
 async def test_a_credit_limit_is_sold_from(shop: Shop) -> None:
