@@ -15,14 +15,14 @@ from aiohttp import web
 
 from actors.actor import SLICE
 from actors.commands import Caller, Charge, ChargeMany, Done, ManyDone, Outcome, Refusal, Settle
-from actors.directory import Directory, Draining, Overloaded, RateLimited
+from actors.directory import Directory
 from journal.entry import EntryType
 from journal.projections import ChargeStatus
-from journal.store import JournalFault, OutcomeUnknown
+from journal.store import OutcomeUnknown
 from service import amounts, answers, phone, responses
 from service.decode import BodyDecoder
 from service.handlers.charges import EXPIRES_IN_S, NOT_A_PHONE_NUMBER
-from service.handlers.outcomes import refused, view
+from service.handlers.outcomes import FAULTS, refused, view
 from service.handlers.scope import Scope
 from service.headers import IDEMPOTENCY_KEY
 from service.identity.credentials import Principal
@@ -38,8 +38,6 @@ PART: Final = 250
 """Charges that are let in together and decided in one step: some two milliseconds."""
 PARTS_UNDER_WAY_MAX: Final = 4
 ERRORS_SHOWN_MAX: Final = 100
-_NOT_BEGUN: Final = (JournalFault, RateLimited, Overloaded, Draining)
-"""How the directory says that a command was not begun. A JournalFault may come later, too."""
 
 
 class BatchHandlers:
@@ -92,7 +90,8 @@ class BatchHandlers:
         return charges
 
     async def _sell_in_parts(self, seller_id: str, caller: Caller, charges: list[Charge]) -> list[Done | Refusal]:
-        """What became of each charge. A fault is that of its part; the parts after it are not begun."""
+        """What became of each charge. A fault, a bug too, is that of its part: those under way are waited for, those
+        after it are not begun."""
         results: list[Done | Refusal] = []
         faults: list[Exception] = []
         under_way: deque[asyncio.Future[Outcome]] = deque()
@@ -100,7 +99,7 @@ class BatchHandlers:
             await self._turnstile.turn(seller_id, len(part))
             try:
                 under_way.append(self._directory.ask(seller_id, ChargeMany(caller, part, False)))
-            except _NOT_BEGUN as fault:
+            except FAULTS as fault:
                 faults.append(fault)
             if len(under_way) >= PARTS_UNDER_WAY_MAX:
                 await _finish(under_way, results, faults)
@@ -113,11 +112,11 @@ class BatchHandlers:
         return results
 
     async def _balance(self, seller_id: str, currency: str, results: list[Done | Refusal]) -> wire.Balances:
-        """The present one. Where nobody can tell any more, since the service stops, it is that after the last of the
+        """The present one. Where nobody can tell any more, as when the service stops, it is that after the last of the
         charges: what was sold must not be answered by an error."""
         try:
             account = view(await self._directory.ask(seller_id, Settle()), currency)
-        except _NOT_BEGUN:
+        except FAULTS:
             entries = [result.entry for result in results if isinstance(result, Done)]
             if not entries:
                 raise
@@ -149,7 +148,7 @@ async def _finish(
     """Waits for the oldest part, and adds what became of it."""
     try:
         results.extend(_results_of(await under_way.popleft()))
-    except JournalFault as fault:
+    except FAULTS as fault:
         faults.append(fault)
 
 

@@ -1,15 +1,22 @@
 """What was asked of an actor, or of identity, and did not become an answer: as the problem to raise."""
 
-from typing import TypeVar
+from typing import Final, TypeVar
 
+from actors.actor import InternalError, UnknownSeller
 from actors.commands import AccountView, Done, Outcome, Refusal, RefusalCode
+from actors.directory import Draining, Overloaded, RateLimited
 from journal.entry import EntryType
 from journal.money import format_minor
+from journal.store import JournalFault
 from service.headers import IDEMPOTENT_REPLAYED
 from service.identity.refusals import IdentityCode, IdentityRefusal
 from service.problems import KEY_FIELD, FieldError, Problem, ProblemCode, not_found, of_refusal
 
 T = TypeVar("T")
+
+FAULTS: Final = (JournalFault, RateLimited, Overloaded, Draining, UnknownSeller, InternalError)
+"""All that the directory, or the future that it gives, may raise. For whoever asks after something was applied: none of
+these may be the answer then."""
 
 
 def done(outcome: Outcome, currency: str) -> Done:

@@ -8,9 +8,8 @@ from aiohttp import web
 from msgspec import UNSET
 from msgspec.structs import astuple, replace
 
-from actors.actor import InternalError
 from actors.commands import AccountView, Adjust, Caller, ChangeAccount, Done, Settle
-from actors.directory import Directory, Draining, Overloaded, RateLimited
+from actors.directory import Directory
 from journal import money
 from journal.money import format_minor
 from journal.reader import Reader
@@ -20,7 +19,7 @@ from service import amounts, answers, responses
 from service.cursors import CursorFormat, CursorId, CursorInt
 from service.decode import BodyDecoder
 from service.handlers.callers import caller_of
-from service.handlers.outcomes import allowed, done, view
+from service.handlers.outcomes import FAULTS, allowed, done, view
 from service.handlers.pages import page
 from service.handlers.scope import Scope
 from service.identity.credentials import Principal
@@ -74,7 +73,7 @@ class SellerHandlers:
         """The new account. The seller exists whatever becomes of this: its account is opened on first use too."""
         try:
             return await self._scope.settled(seller.id)
-        except (JournalFault, RateLimited, Overloaded, Draining, InternalError) as fault:
+        except FAULTS as fault:
             log.warning("seller_not_opened_yet", extra={"seller_id": seller.id, "reason": type(fault).__name__})
             return _unopened(seller)
 

@@ -1,12 +1,16 @@
 """Batches: what a program gets when it sends many charges at once."""
 
 import asyncio
+import gc
 from typing import Any
 
 import asyncpg
 import pytest
 
-from actors.commands import Refusal, RefusalCode
+import actors.actor
+from actors.account import Account, Decision, Rules, decide
+from actors.commands import Command, Refusal, RefusalCode, Settle
+from journal.committer import Submission
 from journal.store import JournalFault, NotApplied, OutcomeUnknown
 from service.handlers.batches import PART, _fault_of_all
 from tests.conftest import Database
@@ -185,3 +189,47 @@ async def test_a_batch_that_is_sold_while_the_service_stops_is_answered(
     answer = await running
     assert answer["completed"] == PART
     assert answer["balance"] == {"available": "7.50", "held": "0.00"}
+
+
+async def test_a_bug_in_one_part_does_not_hide_that_another_is_sold(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The parts under way with it are waited for, and the same batch again tells what was sold."""
+    seller = await shop.seller("1000.00")
+    charges = [
+        item | {"idempotency_key": f"{number}"}
+        for number, item in enumerate(items(*["0.01"] * PART, *["0.02"] * PART, *["0.03"] * PART))
+    ]
+    submit = shop.services.journal.submit
+
+    def submit_first_part_only(submission: Submission) -> None:
+        assert [entry.amount for entry in submission.entries] == [-1] * PART, "a planted bug"
+        submit(submission)
+
+    with monkeypatch.context() as planted:
+        planted.setattr(shop.services.journal, "submit", submit_first_part_only)
+        answer = await seller.post("/v1/charges/batch", {"mode": "independent", "charges": charges})
+    assert (answer.status, answer.code) == (503, "outcome_unknown")
+    assert await seller.balance() == ("997.50", "0.00")
+    assert (await batch(seller, "independent", charges))["completed"] == 3 * PART
+    assert await seller.balance() == ("985.00", "0.00")
+    gc.collect()
+    assert not [record for record in caplog.records if "never retrieved" in record.getMessage()]
+
+
+@pytest.mark.parametrize("mode", ["independent", "atomic"])
+async def test_a_bug_after_a_batch_is_sold_does_not_hide_it(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    """The balance is that after the last of the charges."""
+    seller = await shop.seller("10.00")
+
+    def decide_but_settle(account: Account, command: Command, now_us: int, rules: Rules) -> Decision:
+        assert not isinstance(command, Settle), "a planted bug"
+        return decide(account, command, now_us, rules)
+
+    with monkeypatch.context() as planted:
+        planted.setattr(actors.actor, "decide", decide_but_settle)
+        answer = await batch(seller, mode, items("1.00", "2.00"))
+    assert (answer["completed"], answer["balance"]["available"]) == (2, "7.00")
+    assert await seller.balance() == ("7.00", "0.00")
