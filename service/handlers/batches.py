@@ -113,16 +113,18 @@ class BatchHandlers:
 
     async def _balance(self, seller_id: str, currency: str, results: list[Done | Refusal]) -> wire.Balances:
         """The present one. Where nobody can tell any more, as when the service stops, it is that after the last of the
-        charges: what was sold must not be answered by an error."""
+        charges: what was sold must not be answered by an error. What is only repeated may be months old, and so the
+        balance after it; it is to be asked for again."""
         try:
             account = view(await self._directory.ask(seller_id, Settle()), currency)
-        except FAULTS:
-            entries = [result.entry for result in results if isinstance(result, Done)]
-            if not entries:
-                raise
-            last = max(entries, key=lambda entry: entry.seq)
-            return answers.balances(last.available_after, last.held_after, currency)
-        return answers.balances(account.available, account.held, currency)
+            return answers.balances(account.available, account.held, currency)
+        except FAULTS as caught:
+            fault: Exception = caught
+        entries = [result.entry for result in results if isinstance(result, Done) and not result.is_replay]
+        if not entries:
+            raise _fault_of_all(results, [fault])
+        last = max(entries, key=lambda entry: entry.seq)
+        return answers.balances(last.available_after, last.held_after, currency)
 
 
 def _charge(item: requests.BatchCharge, principal: Principal, number: str, amount: int) -> Charge:
@@ -155,7 +157,9 @@ async def _finish(
 def _fault_of_all(results: list[Done | Refusal], faults: list[Exception]) -> Exception:
     """Where some of it is sold, or may be, that is what counts: the client asks again with the same keys, and what was
     sold is replayed. What is certainly not applied is so as a whole."""
-    is_unknown = bool(results) or any(isinstance(fault, OutcomeUnknown) for fault in faults)
+    is_unknown = any(isinstance(each, Done) for each in results) or any(
+        isinstance(fault, OutcomeUnknown) for fault in faults
+    )
     return OutcomeUnknown(str(faults[0])) if is_unknown else faults[0]
 
 

@@ -9,8 +9,9 @@ import pytest
 
 import actors.actor
 from actors.account import Account, Decision, Rules, decide
-from actors.commands import Command, Refusal, RefusalCode, Settle
+from actors.commands import Command, Done, Refusal, RefusalCode, Settle
 from journal.committer import Submission
+from journal.entry import GENESIS_HASH, Entry, EntryType
 from journal.store import JournalFault, NotApplied, OutcomeUnknown
 from service.handlers.batches import PART, _fault_of_all
 from tests.conftest import Database
@@ -154,21 +155,38 @@ async def test_a_suspended_seller_repeats_but_sells_nothing_new(shop: Shop) -> N
     assert each["results"] == [{"index": 0, "status": "failed", "id": None, "code": "seller_suspended"}]
 
 
+ENTRY = Entry(
+    seller_id="0195f3a2-c4b0-7000-8000-002a5d3e9c41",
+    seq=2,
+    at_us=1,
+    type=EntryType.CHARGE,
+    amount=-1,
+    available_after=0,
+    held_after=0,
+    credit_limit=0,
+    made_by=None,
+    previous_hash=GENESIS_HASH,
+)
+WRITTEN = Done(ENTRY, 2, "USD")
+REFUSED = Refusal(RefusalCode.SELLER_SUSPENDED, "suspended")
+
+
 @pytest.mark.parametrize(
-    ("sold", "faults", "expected"),
+    ("results", "faults", "expected"),
     [
-        (0, [NotApplied("lost"), NotApplied("queued behind it")], NotApplied),
-        (0, [OutcomeUnknown("lost"), NotApplied("queued behind it")], OutcomeUnknown),
-        (0, [NotApplied("lost"), OutcomeUnknown("stopped")], OutcomeUnknown),
-        (1, [NotApplied("lost")], OutcomeUnknown),
+        ([], [NotApplied("lost"), NotApplied("queued behind it")], NotApplied),
+        ([], [OutcomeUnknown("lost"), NotApplied("queued behind it")], OutcomeUnknown),
+        ([], [NotApplied("lost"), OutcomeUnknown("stopped")], OutcomeUnknown),
+        ([WRITTEN], [NotApplied("lost")], OutcomeUnknown),
+        ([REFUSED, WRITTEN], [NotApplied("lost")], OutcomeUnknown),
+        ([REFUSED], [NotApplied("lost")], NotApplied),
     ],
 )
 def test_what_may_be_sold_is_never_said_to_be_not_applied(
-    sold: int, faults: list[Exception], expected: type[JournalFault]
+    results: list[Done | Refusal], faults: list[Exception], expected: type[JournalFault]
 ) -> None:
     """Or a client would send it again without a key, and sell it twice."""
-    results = [Refusal(RefusalCode.INSUFFICIENT_CREDIT, "too little")] * sold
-    assert type(_fault_of_all(list(results), faults)) is expected
+    assert type(_fault_of_all(results, faults)) is expected
 
 
 @pytest.mark.parametrize("mode", ["independent", "atomic"])
@@ -189,6 +207,33 @@ async def test_a_batch_that_is_sold_while_the_service_stops_is_answered(
     answer = await running
     assert answer["completed"] == PART
     assert answer["balance"] == {"available": "7.50", "held": "0.00"}
+
+
+async def test_a_batch_that_only_repeats_is_never_answered_with_the_balance_of_its_time(
+    shop: Shop, database: Database
+) -> None:
+    """The present one cannot be asked for, as the service stops; but what it repeats was sold long ago."""
+    seller = await shop.seller("10.00")
+    charges = [item | {"idempotency_key": f"{number}"} for number, item in enumerate(items("1.00", "2.00"))]
+    assert (await batch(seller, "independent", charges))["balance"]["available"] == "7.00"
+    await seller.sell("4.00")
+    owner = await asyncpg.connect(database.owner_url)
+    async with owner.transaction():
+        await owner.execute("LOCK TABLE cell_00.entries IN SHARE MODE")
+        selling = asyncio.ensure_future(seller.sell("1.00"))
+        async with asyncio.timeout(10):
+            while shop.services.journal.on_their_way != 1:
+                await asyncio.sleep(0.01)
+            repeating = asyncio.ensure_future(
+                seller.post("/v1/charges/batch", {"mode": "independent", "charges": charges})
+            )
+            while shop.services.directory.in_flight != 2:
+                await asyncio.sleep(0.01)
+        shop.services.directory.drain()
+    await owner.close()
+    assert (await selling).status == 201
+    answer = await repeating
+    assert (answer.status, answer.code) == (503, "outcome_unknown")
 
 
 async def test_a_bug_in_one_part_does_not_hide_that_another_is_sold(
