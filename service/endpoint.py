@@ -39,6 +39,8 @@ Handler = Callable[..., Awaitable[Answer]]
 
 ID_OF_REQUEST: Final = web.RequestKey("id", str)
 """For those who write about a request: into a log, or into the head of a stream."""
+CLIENT_GONE: Final = 499
+"""nginx's word for it. It is counted and logged; nobody is there to be told."""
 
 
 class Who(StrEnum):
@@ -109,6 +111,7 @@ class Endpoint:
                         if turn is not None:
                             if (refused := await turn) is not None:
                                 raise refused
+                            check_client(request)
                             principal = await self._still(request)
                     response = await handler(request, principal)
             except Exception as error:
@@ -158,15 +161,25 @@ def _line(
     }
 
 
+def check_client(request: web.Request) -> None:
+    """After a wait, with nothing decided yet. A client that has gone would never hear what became of it; and where many
+    have, since they waited too long, those who still wait are served the sooner."""
+    if _is_gone(request):
+        raise ConnectionResetError("the client has gone")
+
+
+def _is_gone(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
+
+
 def _answer_to(error: Exception, request: web.Request, id_of_request: str, path: str) -> JsonResponse:
     problem = _problem_of(error)
     if problem is None:
-        if request.transport is None or request.transport.is_closing():
-            problem = Problem(ProblemCode.MALFORMED_REQUEST, "The client went away.", is_last=True)
-        else:
-            # A bug of ours: all of it into the log, nothing of it to the client.
-            log.error("request_failed", exc_info=error, extra={"request_id": id_of_request, "path": path})
-            problem = Problem(ProblemCode.INTERNAL_ERROR)
+        if _is_gone(request):
+            return JsonResponse(b"", CLIENT_GONE)
+        # A bug of ours: all of it into the log, nothing of it to the client.
+        log.error("request_failed", exc_info=error, extra={"request_id": id_of_request, "path": path})
+        problem = Problem(ProblemCode.INTERNAL_ERROR)
     return problem.response(id_of_request)
 
 

@@ -21,6 +21,7 @@ from journal.projections import ChargeStatus
 from journal.store import OutcomeUnknown
 from service import amounts, answers, phone, responses
 from service.decode import BodyDecoder
+from service.endpoint import check_client
 from service.handlers.charges import EXPIRES_IN_S, NOT_A_PHONE_NUMBER
 from service.handlers.outcomes import FAULTS, refused, view
 from service.handlers.scope import Scope
@@ -56,6 +57,7 @@ class BatchHandlers:
         received = await self._body.received(request)
         # One body of megabytes is decoded in a turn.
         await self._turnstile.turn(seller_id, ENTRIES_PER_TURN)
+        check_client(request)
         body = self._body.decode(received)
         currency = await self._scope.currency_of(seller_id)
         charges = await self._charges(body, principal, currency)

@@ -46,9 +46,11 @@ class Wire:
             return await self.reader.readuntil(b"\r\n\r\n")
 
 
-def head_of_sale(seller: User, body: bytes, *headers: str, length: int | None = None) -> bytes:
+def head_of_sale(
+    seller: User, body: bytes, *headers: str, length: int | None = None, path: str = "/v1/charges"
+) -> bytes:
     lines = [
-        "POST /v1/charges HTTP/1.1",
+        f"POST {path} HTTP/1.1",
         "Host: shop",
         f"Authorization: Bearer {seller.credential}",
         "Content-Type: application/json",
@@ -117,8 +119,10 @@ async def journal_that_stands_still(
         await owner.execute("LOCK TABLE cell_00.entries IN SHARE MODE")
         sales = [asyncio.ensure_future(seller.sell("0.01")) for _ in range(80)]
         async with asyncio.timeout(30):
-            while not shop.services.writers.waiting:
+            # All have come, and who waits from now on is somebody else.
+            while shop.services.writers.waiting + shop.services.journal.on_their_way < len(sales):
                 await asyncio.sleep(0.01)
+            assert shop.services.writers.waiting
             yield sales
     await owner.close()
     assert {answer.status for answer in await asyncio.gather(*sales)} == {201}
@@ -193,6 +197,64 @@ async def test_what_was_asked_happens_though_the_client_is_gone(shop: Shop) -> N
     async with asyncio.timeout(10):
         while (await seller.balance())[0] != "99.00":
             await asyncio.sleep(0)
+
+
+async def waits_for_a_turn(shop: Shop, waiting: int) -> None:
+    """One more than so many do."""
+    async with asyncio.timeout(10):
+        while shop.services.writers.waiting == waiting:
+            await asyncio.sleep(0.01)
+
+
+async def leave(wire: Wire, shop: Shop) -> None:
+    """The client has gone, and the server has noticed: what is asked after that is answered."""
+    wire.writer.transport.abort()
+    assert await wire.reader.read() == b""
+    assert (await shop.admin.get("/v1/auth/me")).status == 200
+
+
+async def test_who_goes_while_waiting_for_a_turn_has_nothing_done(
+    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody would hear of it; and it is not taken for a malformed request."""
+    caplog.set_level("INFO")
+    async with open_shop(database, access_log=True) as shop:
+        other = await shop.seller("10.00")
+        hold = (await other.sell("4.00", capture=False)).json["id"]
+        async with journal_that_stands_still(shop, database, monkeypatch):
+            for path, body in (("/v1/charges", SALE), (f"/v1/charges/{hold}/void", b"")):
+                waiting = shop.services.writers.waiting
+                async with Wire(shop) as wire:
+                    wire.send(head_of_sale(other, body, path=path) + body)
+                    await waits_for_a_turn(shop, waiting)
+                    await leave(wire, shop)
+        assert (await other.get(f"/v1/charges/{hold}")).json["status"] == "pending"
+        assert await other.balance() == ("6.00", "4.00")
+        exposed = (await shop.nobody.get("/metrics")).body.decode()
+    for path in ("/v1/charges", "/v1/charges/{id}/void"):
+        assert f'charge_shop_http_requests_total{{method="POST",route="{path}",status="499"}} 1.0' in exposed
+    lines = [each.__dict__ for each in caplog.records if each.getMessage() == "request"]
+    assert [line["path"] for line in lines if line["status"] == 499] == ["/v1/charges", "/v1/charges/{id}/void"]
+    assert not [each for each in caplog.records if each.levelname in ("WARNING", "ERROR")]
+
+
+async def test_a_batch_whose_sender_goes_before_it_is_begun_is_not_sold(
+    shop: Shop, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits for another turn once its body has come."""
+    other = await shop.seller("10.00")
+    batch = json.dumps({"mode": "independent", "charges": [json.loads(SALE)] * 2}).encode()
+    async with Wire(shop) as wire:
+        wire.send(head_of_sale(other, batch, path="/v1/charges/batch"))
+        async with asyncio.timeout(10):
+            while not shop.services.requests_in_flight:
+                await asyncio.sleep(0.01)
+        async with journal_that_stands_still(shop, database, monkeypatch):
+            waiting = shop.services.writers.waiting
+            wire.send(batch)
+            await waits_for_a_turn(shop, waiting)
+            await leave(wire, shop)
+    assert await other.balance() == ("10.00", "0.00")
 
 
 async def test_a_body_that_stops_halfway_is_nobodys_charge(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
