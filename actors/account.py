@@ -214,7 +214,7 @@ def decide(account: Account, command: Command, now_us: int, rules: Rules) -> Dec
         case Charge():
             return (charge(account, command, now_us),) if not account.is_suspended else SUSPENDED
         case ChargeMany():
-            raise AssertionError("decided charge by charge, see actors.actor")
+            raise AssertionError("decided charge by charge, see actors.batches")
         case Capture():
             return _capture(account, command, now_us)
         case Void():

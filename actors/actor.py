@@ -19,21 +19,18 @@ It must not wait for anything itself: while something is loaded a task waits, an
 import asyncio
 from collections import deque
 from collections.abc import Coroutine
-from itertools import accumulate
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec.structs import replace
 
+from actors import batches
 from actors.account import (
-    SUSPENDED,
     Account,
     OpenCharge,
     OpenRequest,
     apply,
     before_due,
-    charge,
     decide,
-    decline,
     expire,
     forget_closed,
     has_due,
@@ -42,7 +39,6 @@ from actors.account import (
 from actors.commands import (
     Caller,
     Capture,
-    Charge,
     ChargeMany,
     Command,
     DecideCredit,
@@ -51,11 +47,10 @@ from actors.commands import (
     Outcome,
     Refund,
     Refusal,
-    RefusalCode,
     Settle,
     Void,
 )
-from actors.envelope import Envelope, UsedBy
+from actors.envelope import KEY_REUSED, Envelope, UsedBy
 from journal.committer import UsedKey
 from journal.entry import Entry
 from journal.projections import Row
@@ -64,13 +59,7 @@ from journal.store import JournalFault, JournalFrozen
 if TYPE_CHECKING:
     from actors.directory import Directory
 
-SLICE: Final = 64
-"""Commands decided in a row before the event loop is let go: about a millisecond."""
-
 KeyOfSide: TypeAlias = tuple[bool, str]
-_KEY_REUSED: Final = Refusal(
-    RefusalCode.IDEMPOTENCY_KEY_REUSED, "the idempotency key came before with another operation or body"
-)
 
 
 class InternalError(Exception):
@@ -167,7 +156,7 @@ class Actor:
     def _step(self, envelope: Envelope, is_prepared: bool) -> bool:
         command = envelope.command
         if isinstance(command, ChargeMany):
-            return self._step_many(envelope, command, is_prepared)
+            return batches.decide_many(self, envelope, command, is_prepared)
         caller = command.caller
         key = caller.idempotency_key
         if key is not None:
@@ -180,7 +169,7 @@ class Actor:
             return self._step_frozen(envelope, is_prepared)
         now_us = self.directory.clock_us()
         if has_due(self.account, now_us):
-            self._expire(now_us)
+            self.give_back_due(now_us)
             is_prepared = False  # What was loaded may be what has just expired.
         if not is_prepared and missing(self.account, command) is not None:
             return False
@@ -190,12 +179,12 @@ class Actor:
             if key is not None and not is_prepared:
                 return False
             self.directory.count(decision.code)
-            self._show_in_order(envelope, decision)
+            self.show_in_order(envelope, decision)
         elif not decision:
-            self._show_in_order(envelope, self.account.view(now_us))
+            self.show_in_order(envelope, self.account.view(now_us))
         else:
             if key is not None:
-                self._remember(caller, envelope, len(decision) - 1)
+                self.remember(caller, envelope, len(decision) - 1)
             self._write(envelope, decision)
         return True
 
@@ -204,121 +193,12 @@ class Actor:
         given back either, so a read tells of the account as it was before that."""
         command = envelope.command
         if isinstance(command, Settle):
-            self._show_in_order(envelope, self.account.view(before_due(self.account, self.directory.clock_us())))
+            self.show_in_order(envelope, self.account.view(before_due(self.account, self.directory.clock_us())))
             return True
         # The journal may know the key, and then this is no new command.
         if command.caller.idempotency_key is not None and not is_prepared:
             return False
         raise JournalFrozen
-
-    def _step_many(self, envelope: Envelope, command: ChargeMany, is_prepared: bool) -> bool:
-        """Each charge as if it had come alone, but for one submission with all that they write."""
-        account, keys = self.account, self.keys
-        is_frozen = self.directory.journal.is_frozen
-        now_us = self.directory.clock_us()
-        if not is_frozen and has_due(account, now_us):
-            self._expire(now_us)
-        # Atomic ones take their time, and a refusal asks the journal for its key: both as a task.
-        if not is_prepared and (command.is_atomic or account.is_suspended or is_frozen):
-            return False
-        entries: list[Entry] = []
-        results: list[int | UsedBy | Refusal] = []
-        for each in command.charges:
-            caller = each.caller
-            key = caller.idempotency_key
-            used_by = None if key is None else keys.get((caller.by_admin, key))
-            if used_by is not None:
-                results.append(used_by if used_by.request_hash == caller.request_hash else _KEY_REUSED)
-            elif account.is_suspended:
-                results.append(SUSPENDED)
-            elif is_frozen:
-                raise JournalFrozen
-            else:
-                results.append(len(entries))
-                self._charge(envelope, each, entries, charge(account, each, now_us))
-        envelope.results = results
-        self._submit_many(envelope, entries)
-        return True
-
-    def _charge(self, envelope: Envelope, command: Charge, entries: list[Entry], entry: Entry) -> None:
-        """One of many: applied and gathered, to be submitted with the others."""
-        row = apply(self.account, entry)
-        if row is not None:
-            envelope.rows += (row,)
-        if command.caller.idempotency_key is not None:
-            self._remember(command.caller, envelope, len(entries))
-        entries.append(entry)
-
-    def _submit_many(self, envelope: Envelope, entries: list[Entry]) -> None:
-        for entry in entries:
-            self.directory.count(entry.type)
-        if entries:
-            # Nothing is left in it of a decision that was given up.
-            assert len(envelope.uses) <= len(entries)
-            assert len(envelope.rows) <= len(entries)
-            envelope.entries = tuple(entries)
-            self.directory.journal.submit(envelope)
-            self.undurable += 1  # See `_write`.
-        elif self.undurable == 0:
-            self.show(envelope, envelope.many(0))
-        else:
-            self.directory.journal.submit(envelope)
-
-    async def _decide_atomic(self, envelope: Envelope, command: ChargeMany) -> None:
-        """All or nothing, decided in slices; nothing else of the seller is decided meanwhile.
-
-        What is applied here is submitted at the end in one piece. Should that be impossible, the account in memory
-        is ahead of the journal, and is given up."""
-        # It may have been decided in part before, and stopped when the journal gave back what was ahead of it.
-        envelope.reset()
-        refusal, repeated = self._refuse_atomic(command)
-        if refusal is not None or repeated is not None:
-            envelope.results = [*repeated] if repeated else None
-            if refusal is not None:
-                self.directory.count(refusal.code)
-                self._show_in_order(envelope, refusal)
-            else:
-                self._submit_many(envelope, [])
-            return
-        try:
-            # The journal was asked for its keys meanwhile, and a hold that is given back is submitted at once.
-            self.directory.journal.check_writable()
-        except JournalFault as fault:
-            envelope.fail(fault)
-            return
-        account = self.account
-        now_us = self.directory.clock_us()
-        if has_due(account, now_us):
-            self._expire(now_us)
-        struck = _struck(command, account.available + account.credit_limit)
-        entries: list[Entry] = []
-        for index, each in enumerate(command.charges):
-            if struck is None:
-                entry = charge(account, each, now_us)
-            else:
-                entry = decline(account, each, now_us, is_aborted=index != struck)
-            self._charge(envelope, each, entries, entry)
-            if index % SLICE == SLICE - 1:
-                await asyncio.sleep(0)
-        envelope.results = list(range(len(entries)))
-        self.directory.journal.check_writable()
-        self._submit_many(envelope, entries)
-
-    def _refuse_atomic(self, command: ChargeMany) -> tuple[Refusal | None, list[UsedBy] | None]:
-        """Why it is refused, or what it repeats: all keys are known and meant the same; or neither."""
-        keys = [
-            (each.caller.by_admin, each.caller.idempotency_key)
-            for each in command.charges
-            if each.caller.idempotency_key is not None
-        ]
-        known = [self.keys[key] for key in keys if key in self.keys]
-        if not known and len(set(keys)) == len(keys):
-            return (SUSPENDED if self.account.is_suspended else None), None
-        is_same = len(known) == len(command.charges) and all(
-            used_by.request_hash == each.caller.request_hash
-            for used_by, each in zip(known, command.charges, strict=True)
-        )
-        return (None, known) if is_same else (_KEY_REUSED, None)
 
     def _write(self, envelope: Envelope, entries: tuple[Entry, ...]) -> None:
         """Applies and submits what was decided. After this point it happens, unless the journal fails."""
@@ -335,6 +215,10 @@ class Actor:
             forget_closed(self.account, subject_id)
         envelope.entries = entries
         envelope.rows = tuple(rows)
+        self.submit(envelope)
+
+    def submit(self, envelope: Envelope) -> None:
+        """What has entries, in the step that has applied them."""
         self.directory.journal.submit(envelope)
         self.undurable += 1  # Not before: a broken actor would wait for what the journal did not take.
 
@@ -342,7 +226,7 @@ class Actor:
         subject = self.account.charges.get(subject_id) or self.account.requests[subject_id]
         return subject.opening
 
-    def _show_in_order(self, envelope: Envelope, verdict: Outcome) -> None:
+    def show_in_order(self, envelope: Envelope, verdict: Outcome) -> None:
         """What was seen of the account is shown only once it is durable."""
         if self.undurable == 0:
             self.show(envelope, verdict)
@@ -352,8 +236,8 @@ class Actor:
 
     def _repeat(self, envelope: Envelope, used_by: UsedBy) -> None:
         if used_by.request_hash != envelope.command.caller.request_hash:
-            self.directory.count(_KEY_REUSED.code)
-            self._show_in_order(envelope, _KEY_REUSED)
+            self.directory.count(KEY_REUSED.code)
+            self.show_in_order(envelope, KEY_REUSED)
         elif used_by.done is not None:
             self.directory.count("replayed")
             envelope.answer(replace(used_by.done, is_replay=True))
@@ -361,7 +245,7 @@ class Actor:
             self.directory.count("replayed")
             used_by.waiting = (*used_by.waiting, envelope)
 
-    def _remember(self, caller: Caller, envelope: Envelope, index: int) -> None:
+    def remember(self, caller: Caller, envelope: Envelope, index: int) -> None:
         """The entry with this index uses up the caller's key."""
         assert caller.idempotency_key is not None
         used_by = UsedBy(caller.request_hash, None)
@@ -383,7 +267,7 @@ class Actor:
         del self.keys[key]
         return True
 
-    def _expire(self, now_us: int) -> None:
+    def give_back_due(self, now_us: int) -> None:
         """Gives back every hold whose time is over, each by its own entry that nobody waits for."""
         while (entry := expire(self.account, now_us)) is not None:
             self._write(self._unasked(), (entry,))
@@ -509,7 +393,7 @@ class Actor:
                 return
             self.mailbox.popleft()
             handled += 1
-            if handled % SLICE == 0:
+            if handled % batches.SLICE == 0:
                 await asyncio.sleep(0)
         self.task = self.mailbox = None
 
@@ -523,7 +407,7 @@ class Actor:
                 break
             is_prepared = True
             if isinstance(command, ChargeMany) and command.is_atomic:
-                await self._decide_atomic(envelope, command)
+                await batches.decide_atomic(self, envelope, command)
                 break
         if is_prepared:
             self._forget_subject(command)
@@ -596,11 +480,3 @@ class Actor:
         barrier.verdict = self.account.view()
         self.directory.journal.submit(barrier)
         await barrier.reply
-
-
-def _struck(command: ChargeMany, credit: int) -> int | None:
-    """The index of the first charge that the credit does not cover any more."""
-    for index, sold in enumerate(accumulate(each.amount for each in command.charges)):
-        if sold > credit:
-            return index
-    return None

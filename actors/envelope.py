@@ -8,17 +8,21 @@ comes to is decided by the actor. Whoever asks again with a key that is on its w
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from actors.commands import Command, Done, ManyDone, Outcome, Refusal
+from actors.commands import Command, Done, ManyDone, Outcome, Refusal, RefusalCode
 from journal.committer import Submission
 from journal.entry import Entry
 from journal.store import JournalFault
 
 if TYPE_CHECKING:
     from actors.actor import Actor
+
+KEY_REUSED: Final = Refusal(
+    RefusalCode.IDEMPOTENCY_KEY_REUSED, "the idempotency key came before with another operation or body"
+)
 
 
 class UsedBy:

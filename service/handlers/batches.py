@@ -13,7 +13,7 @@ from typing import Final
 
 from aiohttp import web
 
-from actors.actor import SLICE
+from actors.batches import SLICE
 from actors.commands import Caller, Charge, ChargeMany, Done, ManyDone, Outcome, Refusal, Settle
 from actors.directory import Directory
 from journal.entry import EntryType

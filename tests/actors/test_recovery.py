@@ -9,7 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from actors.account import REQUESTS_PENDING_MAX, Rules
-from actors.actor import SLICE, InternalError
+from actors.actor import InternalError
+from actors.batches import SLICE
 from actors.commands import (
     Adjust,
     Caller,

@@ -13,10 +13,10 @@ from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 from typing import Any, Final, TypeAlias
 
-from actors import account, actor, directory, envelope, sweeper
+from actors import account, actor, batches, directory, envelope, sweeper
 from journal import committer, journal
 
-MODULES: Final = (committer, journal, account, actor, envelope, directory, sweeper)
+MODULES: Final = (committer, journal, account, actor, batches, envelope, directory, sweeper)
 
 UNREACHABLE: Final[dict[str, tuple[str, ...]]] = {
     # why: what (a line, or a function and a line)
@@ -25,7 +25,7 @@ UNREACHABLE: Final[dict[str, tuple[str, ...]]] = {
         "case _:",
         "assert_never(command)",
         "raise AssertionError(type_)",
-        'raise AssertionError("decided charge by charge, see actors.actor")',
+        'raise AssertionError("decided charge by charge, see actors.batches")',
     ),
     "a clock of the machine": ("return time.time_ns() // 1000",),
     # That there is none is what the simulation is for; the actor's own tests plant one.
@@ -40,10 +40,6 @@ UNREACHABLE: Final[dict[str, tuple[str, ...]]] = {
         "Actor._worked: self._go_if_broken()",
         "Actor._go_if_broken: self.directory.forget(self)",
         'log.error("actor_broken", exc_info=bug, extra={"seller_id": actor.seller_id})',
-    ),
-    "sellers are never deleted": (
-        "except UnknownSeller:",
-        'log.error("hold_of_unknown_seller", exc_info=True)',
     ),
 }
 
@@ -72,10 +68,10 @@ BRANCHES: Final[dict[str, tuple[str, str]]] = {
     "a load that failed": ("Actor._load_account", "self._fail_mailbox(fault)"),
     "a seller opened on first use": ("Actor._load_account", "opening.command = Open(currency)"),
     "a key that only the journal knew": ("Actor._load_keys", "found = recorded[seq]"),
-    "an atomic batch declined": ("Actor._decide_atomic", "entry = decline("),
-    "an atomic batch sold": ("Actor._decide_atomic", "entry = charge("),
-    "an atomic batch repeated or refused": ("Actor._refuse_atomic", "return (None, known) if is_same"),
-    "a charge of a batch that came before": ("Actor._step_many", "results.append(used_by if"),
+    "an atomic batch declined": ("decide_atomic", "entry = decline("),
+    "an atomic batch sold": ("decide_atomic", "entry = charge("),
+    "an atomic batch repeated or refused": ("_refuse_atomic", "return (None, known) if is_same"),
+    "a charge of a batch that came before": ("decide_many", "results.append(used_by if"),
     "a key let go of for newer ones": ("Actor.forget_key", "del self.keys[key]"),
     "a key kept for longer than its turn": (
         "Directory._forget_oldest_key",
@@ -83,16 +79,17 @@ BRANCHES: Final[dict[str, tuple[str, str]]] = {
     ),
     "a subject that only the journal knew": ("Actor._load_subject", "if isinstance(command, DecideCredit):"),
     "a subject read behind what is not durable yet": ("Actor._load_subject", "await self._durable()"),
-    "an answer that waits for what is ahead of it": ("Actor._show_in_order", "envelope.verdict = verdict"),
+    "an answer that waits for what is ahead of it": ("Actor.show_in_order", "envelope.verdict = verdict"),
     "a duplicate that waits for the first": ("Actor._repeat", "used_by.waiting = (*used_by.waiting, envelope)"),
     "an answer from memory refused for want of a lease": ("Actor.show", "envelope.fail(fault)"),
-    "a hold given back": ("Actor._expire", "self._write(self._unasked()"),
-    "a read of a frozen journal": ("Actor._step_frozen", "self._show_in_order("),
+    "a hold given back": ("Actor.give_back_due", "self._write(self._unasked()"),
+    "a read of a frozen journal": ("Actor._step_frozen", "self.show_in_order("),
     "a frozen journal asked for a key": ("Actor._step_frozen", "return False"),
     "a change of a frozen journal refused": ("Actor._step_frozen", "raise JournalFrozen"),
-    "a batch for a frozen journal refused": ("Actor._step_many", "raise JournalFrozen"),
+    "a batch for a frozen journal refused": ("decide_many", "raise JournalFrozen"),
     "an actor passivated": ("Directory._passivate_one", "del self._actors[idle.seller_id]"),
     "no actor can go": ("Directory._passivate_one", "raise Overloaded"),
+    "a seller that is not swept, and the others are": ("sweep", "except (RateLimited"),
     "a sweep put off": ("sweep_forever", 'log.info("sweep_postponed"'),
 }
 

@@ -13,6 +13,7 @@ from tests.simulation.planting import Patch, patch
 
 _ACCOUNT: Final = "actors.account"
 _ACTOR: Final = "actors.actor:Actor"
+_BATCHES: Final = "actors.batches"
 _DIRECTORY: Final = "actors.directory:Directory"
 _COMMITTER: Final = "journal.committer:Committer"
 _JOURNAL: Final = "journal.journal:Journal"
@@ -89,7 +90,7 @@ MUTANTS: Final = (
         patch(
             f"{_ACTOR}._step",
             (
-                "self._show_in_order(envelope, self.account.view(now_us))",
+                "self.show_in_order(envelope, self.account.view(now_us))",
                 "self.show(envelope, self.account.view(now_us))",
             ),
         ),
@@ -97,7 +98,7 @@ MUTANTS: Final = (
     _mutant(
         2,
         "a refusal does not wait for what is ahead of it",
-        patch(f"{_ACTOR}._step", ("self._show_in_order(envelope, decision)", "self.show(envelope, decision)")),
+        patch(f"{_ACTOR}._step", ("self.show_in_order(envelope, decision)", "self.show(envelope, decision)")),
     ),
     _mutant(
         2,
@@ -173,7 +174,7 @@ MUTANTS: Final = (
         patch(
             f"{_ACTOR}._step",
             ("self.keys.get((caller.by_admin, key))", "self.keys.get((False, key))"),
-            ("self._remember(caller, envelope,", "self._remember(replace(caller, by_admin=False), envelope,"),
+            ("self.remember(caller, envelope,", "self.remember(replace(caller, by_admin=False), envelope,"),
         ),
     ),
     _mutant(
@@ -309,18 +310,18 @@ MUTANTS: Final = (
     _mutant(
         4,
         "an atomic batch sells what it can",
-        patch(f"{_ACTOR}._decide_atomic", ("if struck is None:", "if struck is None or index < struck:")),
+        patch(f"{_BATCHES}:decide_atomic", ("if struck is None:", "if struck is None or index < struck:")),
     ),
     _mutant(
         4,
         "an atomic batch that was stopped goes on with what it had",
-        patch(f"{_ACTOR}._decide_atomic", ("envelope.reset()", "pass")),
+        patch(f"{_BATCHES}:decide_atomic", ("envelope.reset()", "pass")),
     ),
     _mutant(
         4,
         "an atomic batch is decided by its last charge alone",
         patch(
-            "actors.actor:_struck",
+            f"{_BATCHES}:_struck",
             ("accumulate(each.amount for each in command.charges)", "each.amount for each in command.charges"),
         ),
     ),
@@ -335,7 +336,7 @@ MUTANTS: Final = (
     _mutant(
         3,
         "a batch shows a repeated charge before it is durable",
-        patch(f"{_ACTOR}._submit_many", ("elif self.undurable == 0:", "elif True:")),
+        patch(f"{_BATCHES}:_submit", ("elif actor.undurable == 0:", "elif True:")),
     ),
     # --- 5: one order ---
     _mutant(
@@ -397,16 +398,16 @@ MUTANTS: Final = (
     _mutant(
         6,
         "a frozen journal is written to by a batch (no assertion, no fence)",
-        patch(f"{_ACTOR}._step_many", ("is_frozen = self.directory.journal.is_frozen", "is_frozen = False")),
+        patch(f"{_BATCHES}:decide_many", ("is_frozen = actor.directory.journal.is_frozen", "is_frozen = False")),
         *_FREEZING_UNGUARDED,
     ),
     _mutant(
         6,
         "a frozen journal is written to by an atomic batch (no assertion, no fence)",
         patch(
-            f"{_ACTOR}._decide_atomic",
+            f"{_BATCHES}:decide_atomic",
             ("check_writable()\n    except", "check_open()\n    except"),
-            ("check_writable()\n    self._submit_many(", "check_open()\n    self._submit_many("),
+            ("check_writable()\n    _submit(", "check_open()\n    _submit("),
         ),
         *_FREEZING_UNGUARDED,
     ),

@@ -17,7 +17,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from actors import account as account_rules
-from actors import actor as actor_module
+from actors import batches
 from journal.projections import ChargeStatus
 from tests.simulation.answer_rules import AnswerRules
 from tests.simulation.batch_rules import check_batches, sold_before
@@ -93,7 +93,7 @@ class Scenario:
 
     def _run(self) -> Violation | None:
         plan = self.plan
-        actor_module.SLICE = plan.slice  # type: ignore[misc]
+        batches.SLICE = plan.slice  # type: ignore[misc]
         account_rules.REQUESTS_PENDING_MAX = plan.requests_pending_max  # type: ignore[misc]
         logging.disable(logging.CRITICAL)
         gc.disable()

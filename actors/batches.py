@@ -1,0 +1,143 @@
+"""Many charges in one command: each decided as if it had come alone, or all of them or none.
+
+    decide_many      one synchronous step, and one submission with all that they write
+    decide_atomic    a task of the actor, in slices: nothing else of the seller is decided meanwhile
+
+The parts of a `ChargeMany` share the rules (`actors.account`) and the keys with charges that come alone.
+"""
+
+import asyncio
+from itertools import accumulate
+from typing import TYPE_CHECKING, Final
+
+from actors.account import SUSPENDED, apply, charge, decline, has_due
+from actors.commands import Charge, ChargeMany, Refusal
+from actors.envelope import KEY_REUSED, Envelope, UsedBy
+from journal.entry import Entry
+from journal.store import JournalFault, JournalFrozen
+
+if TYPE_CHECKING:
+    from actors.actor import Actor
+
+SLICE: Final = 64
+"""Charges, or commands, decided in a row before the event loop is let go: about a millisecond."""
+
+
+def decide_many(actor: "Actor", envelope: Envelope, command: ChargeMany, is_prepared: bool) -> bool:
+    """Each charge as if it had come alone, but for one submission with all that they write."""
+    account, keys = actor.account, actor.keys
+    is_frozen = actor.directory.journal.is_frozen
+    now_us = actor.directory.clock_us()
+    if not is_frozen and has_due(account, now_us):
+        actor.give_back_due(now_us)
+    # Atomic ones take their time, and a refusal asks the journal for its key: both as a task.
+    if not is_prepared and (command.is_atomic or account.is_suspended or is_frozen):
+        return False
+    entries: list[Entry] = []
+    results: list[int | UsedBy | Refusal] = []
+    for each in command.charges:
+        caller = each.caller
+        key = caller.idempotency_key
+        used_by = None if key is None else keys.get((caller.by_admin, key))
+        if used_by is not None:
+            results.append(used_by if used_by.request_hash == caller.request_hash else KEY_REUSED)
+        elif account.is_suspended:
+            results.append(SUSPENDED)
+        elif is_frozen:
+            raise JournalFrozen
+        else:
+            results.append(len(entries))
+            _charge(actor, envelope, each, entries, charge(account, each, now_us))
+    envelope.results = results
+    _submit(actor, envelope, entries)
+    return True
+
+
+def _charge(actor: "Actor", envelope: Envelope, command: Charge, entries: list[Entry], entry: Entry) -> None:
+    """One of many: applied and gathered, to be submitted with the others."""
+    row = apply(actor.account, entry)
+    if row is not None:
+        envelope.rows += (row,)
+    if command.caller.idempotency_key is not None:
+        actor.remember(command.caller, envelope, len(entries))
+    entries.append(entry)
+
+
+def _submit(actor: "Actor", envelope: Envelope, entries: list[Entry]) -> None:
+    for entry in entries:
+        actor.directory.count(entry.type)
+    if entries:
+        # Nothing is left in it of a decision that was given up.
+        assert len(envelope.uses) <= len(entries)
+        assert len(envelope.rows) <= len(entries)
+        envelope.entries = tuple(entries)
+        actor.submit(envelope)
+    elif actor.undurable == 0:
+        actor.show(envelope, envelope.many(0))
+    else:
+        actor.directory.journal.submit(envelope)
+
+
+async def decide_atomic(actor: "Actor", envelope: Envelope, command: ChargeMany) -> None:
+    """All or nothing, decided in slices; nothing else of the seller is decided meanwhile.
+
+    What is applied here is submitted at the end in one piece. Should that be impossible, the account in memory
+    is ahead of the journal, and is given up."""
+    # It may have been decided in part before, and stopped when the journal gave back what was ahead of it.
+    envelope.reset()
+    refusal, repeated = _refuse_atomic(actor, command)
+    if refusal is not None or repeated is not None:
+        envelope.results = [*repeated] if repeated else None
+        if refusal is not None:
+            actor.directory.count(refusal.code)
+            actor.show_in_order(envelope, refusal)
+        else:
+            _submit(actor, envelope, [])
+        return
+    try:
+        # The journal was asked for its keys meanwhile, and a hold that is given back is submitted at once.
+        actor.directory.journal.check_writable()
+    except JournalFault as fault:
+        envelope.fail(fault)
+        return
+    account = actor.account
+    now_us = actor.directory.clock_us()
+    if has_due(account, now_us):
+        actor.give_back_due(now_us)
+    struck = _struck(command, account.available + account.credit_limit)
+    entries: list[Entry] = []
+    for index, each in enumerate(command.charges):
+        if struck is None:
+            entry = charge(account, each, now_us)
+        else:
+            entry = decline(account, each, now_us, is_aborted=index != struck)
+        _charge(actor, envelope, each, entries, entry)
+        if index % SLICE == SLICE - 1:
+            await asyncio.sleep(0)
+    envelope.results = list(range(len(entries)))
+    actor.directory.journal.check_writable()
+    _submit(actor, envelope, entries)
+
+
+def _refuse_atomic(actor: "Actor", command: ChargeMany) -> tuple[Refusal | None, list[UsedBy] | None]:
+    """Why it is refused, or what it repeats: all keys are known and meant the same; or neither."""
+    keys = [
+        (each.caller.by_admin, each.caller.idempotency_key)
+        for each in command.charges
+        if each.caller.idempotency_key is not None
+    ]
+    known = [actor.keys[key] for key in keys if key in actor.keys]
+    if not known and len(set(keys)) == len(keys):
+        return (SUSPENDED if actor.account.is_suspended else None), None
+    is_same = len(known) == len(command.charges) and all(
+        used_by.request_hash == each.caller.request_hash for used_by, each in zip(known, command.charges, strict=True)
+    )
+    return (None, known) if is_same else (KEY_REUSED, None)
+
+
+def _struck(command: ChargeMany, credit: int) -> int | None:
+    """The index of the first charge that the credit does not cover any more."""
+    for index, sold in enumerate(accumulate(each.amount for each in command.charges)):
+        if sold > credit:
+            return index
+    return None
