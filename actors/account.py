@@ -49,7 +49,7 @@ from actors.commands import (
 )
 from journal.chain import seal
 from journal.entry import CHARGE_FOLLOWERS, GENESIS_HASH, Entry, EntryType
-from journal.money import format_minor, parse
+from journal.money import format_minor, parse, parse_cut
 from journal.projections import (
     AccountRow,
     Approval,
@@ -149,13 +149,15 @@ class Rules(Struct, frozen=True):
     """What the operator may set about the rules."""
 
     second_admin_above: str | None = None
-    """Money text: credit above this amount, in the seller's currency, takes two admins; None for one always."""
+    """Money text, for sellers of every currency: credit above this amount of theirs takes two admins; None for one
+    always."""
 
     def needs_second_admin(self, amount: int, currency: str) -> bool:
         if self.second_admin_above is None:
             return False
-        limit = parse(self.second_admin_above, currency)
-        return limit is None or amount > limit
+        limit = parse_cut(self.second_admin_above, currency)
+        assert limit is not None
+        return amount > limit
 
 
 # --- time ---------------------------------------------------------------------------------------------------

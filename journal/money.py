@@ -71,6 +71,18 @@ def parse(text: str, currency: str) -> int | None:
     return int(whole + fraction) * missing_zeros[len(fraction)]
 
 
+def parse_cut(text: str, currency: str) -> int | None:
+    """As `parse`, for an amount that was not written for this currency: decimals that it does not have are cut off.
+
+    So an amount of the currency is more than the text says exactly when it is more than what is returned.
+    """
+    if re.fullmatch(TEXT_PATTERN, text) is None:
+        return None
+    whole, _, fraction = text.partition(".")
+    kept = fraction[: exponent(currency)]
+    return parse(f"{whole}.{kept}" if kept else whole, currency)
+
+
 def _grammar(decimals: int) -> tuple[Callable[[str], re.Match[str] | None], tuple[int, ...]]:
     # Without decimals the second group is there but never matches, so that every grammar has two groups.
     fraction = rf"\.([0-9]{{1,{decimals}}})" if decimals else "((?!))"

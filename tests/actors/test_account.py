@@ -4,10 +4,11 @@ Whatever commands come in whatever order: the balances are what the ledger says,
 of the holds, a refusal changes nothing, and the journal alone rebuilds the account.
 """
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
@@ -28,6 +29,7 @@ from actors.commands import (
     Void,
 )
 from journal.entry import Entry, EntryType
+from journal.money import exponent, format_minor
 from journal.projections import ChargeStatus
 
 SELLER = "0192f3c4-5678-7abc-8def-0123456789ab"
@@ -338,6 +340,22 @@ def test_at_the_limit_one_admin_suffices() -> None:
     account = opened()
     assert isinstance(run(account, Adjust(ADMIN_SIDE, 1_000, "credit", "reason"), rules=TWO_ADMINS), tuple)
     assert account.available == 1_000
+
+
+@given(
+    st.sampled_from(["JPY", "USD", "KWD", "CLF"]),
+    st.from_regex(r"(0|[1-9][0-9]{0,12})(\.[0-9]{1,4})?", fullmatch=True),
+    st.integers(-2, 2) | st.integers(),
+)
+@example("JPY", "1000.00", 0)
+@example("JPY", "1000.99", 1)
+def test_the_limit_is_compared_by_value_whatever_the_decimals_of_the_currency(
+    currency: str, limit: str, difference: int
+) -> None:
+    """It is one text for sellers of every currency."""
+    amount = max(1, int(Decimal(limit) * 10 ** exponent(currency)) + difference)
+    is_above = Decimal(format_minor(amount, currency)) > Decimal(limit)
+    assert Rules(second_admin_above=limit).needs_second_admin(amount, currency) == is_above
 
 
 def test_a_suspended_seller_ends_what_it_began() -> None:

@@ -1,6 +1,7 @@
 """Money: every amount survives the way to text and back; nothing but the contract's grammar is an amount."""
 
 import re
+from decimal import Decimal
 
 import pytest
 from hypothesis import example, given
@@ -38,6 +39,13 @@ def test_grammar_is_accepted_up_to_the_currencys_decimals(currency: str, text: s
     decimals = CURRENCIES[currency]
     expected = int(whole) * 10**decimals + int(fraction.ljust(decimals, "0") or "0")
     assert money.parse(text, currency) == (expected if len(fraction) <= decimals else None)
+
+
+@given(currencies, st.from_regex(r"(0|[1-9][0-9]{0,12})(\.[0-9]{1,4})?", fullmatch=True))
+def test_an_amount_of_other_decimals_is_cut_off(currency: str, text: str) -> None:
+    cut = money.parse_cut(text, currency)
+    assert cut == int(Decimal(text) * 10 ** CURRENCIES[currency])
+    assert cut == money.parse(text, currency) or money.parse(text, currency) is None
 
 
 @pytest.mark.parametrize("currency", sorted(CURRENCIES))
@@ -98,6 +106,7 @@ def test_grammar_is_accepted_up_to_the_currencys_decimals(currency: str, text: s
 )
 def test_anything_else_is_no_amount(currency: str, text: str) -> None:
     assert money.parse(text, currency) is None
+    assert money.parse_cut(text, currency) is None
 
 
 @given(currencies, st.text(max_size=40))
