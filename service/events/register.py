@@ -33,7 +33,8 @@ class Register:
     def place(self, user_id: str) -> Iterator[None]:
         """Room for one more stream of the user. Raises a Problem when there is none."""
         if self._of_user[user_id] >= self.bounds.streams_per_user_max:
-            raise Problem(ProblemCode.RATE_LIMITED, "This user has too many streams open.")
+            # Not `rate_limited`: that says of a seller that thousands of its commands are in flight.
+            raise Problem(ProblemCode.OVERLOADED, "This user has too many streams open.")
         if self.open >= self.bounds.streams_max:
             raise Problem(ProblemCode.OVERLOADED, "Too many streams are open.")
         self.open += 1

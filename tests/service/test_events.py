@@ -533,11 +533,14 @@ async def test_an_idle_stream_hears_a_heartbeat_at_once_and_then_regularly(shop:
 
 
 async def test_a_user_may_have_so_many_streams_and_the_service_so_many_more(shop: Shop) -> None:
+    """Whoever is one too many is told to come again: `rate_limited` is only for thousands of commands in flight."""
     bound(shop, streams_per_user_max=2, streams_max=3, watch_every_s=0.01)
     one, other = await shop.seller(), await shop.seller()
     async with reading(one), reading(one):
         refused = await one.get("/v1/events")
-        assert (refused.status, refused.code) == (429, "rate_limited")
+        assert (refused.status, refused.code) == (503, "overloaded")
+        assert "This user" in refused.json["detail"]
+        assert int(refused.headers["Retry-After"]) > 0
         async with reading(other):
             refused = await other.get("/v1/events")
             assert (refused.status, refused.code) == (503, "overloaded")
