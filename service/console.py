@@ -10,7 +10,6 @@ the next visit for the index alone, which names another fingerprint when there i
 
 import mimetypes
 import re
-from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from html import escape
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Final
 from aiohttp import hdrs, web
 
 from service.json_response import SECURITY_HEADERS
+from service.pages import Page, file, page, redirect, way_to
 
 FOLDER: Final = Path(__file__).parent / "static" / "console"
 HEADERS: Final = {
@@ -36,26 +36,24 @@ FINGERPRINT_LENGTH: Final = 16
 _TYPES: Final = {".js": "text/javascript", ".woff2": "font/woff2", ".svg": "image/svg+xml"}
 _MODULES_GO_HERE: Final = "    <!-- modules -->\n"
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-
-def add_console(app: web.Application) -> None:
-    """Adds `/console/` with every file of the folder, each under a route of its own: no path is ever looked up."""
+def pages() -> dict[str, Page]:
+    """`/console/` with every file of the folder, by path."""
     version = fingerprint()
-
-    async def show_the_way(_request: web.Request) -> web.Response:
-        raise web.HTTPPermanentRedirect("/console/")
 
     async def show_this_version(request: web.Request) -> web.Response:
         """To whoever has the index of another instance, older or newer: its modules then all come from this one."""
-        raise web.HTTPTemporaryRedirect(f"/console/{version}/{request.path.split('/', 3)[3]}")
+        return redirect(307, f"/console/{version}/{request.path.split('/', 3)[3]}")
 
-    app.router.add_get("/console", show_the_way)
-    app.router.add_get("/console/", _page(index_page()))
+    found = {
+        "/console": way_to("/console/"),
+        "/console/": page(index_page().encode(), "text/html; charset=utf-8", HEADERS),
+    }
     for path in files():
         name = path.relative_to(FOLDER).as_posix()
-        app.router.add_get(f"/console/{version}/{name}", _file(path))
-        app.router.add_get(f"/console/{{version:[0-9a-f]{{{FINGERPRINT_LENGTH}}}}}/{name}", show_this_version)
+        found[f"/console/{version}/{name}"] = file(path, FOR_EVER, _type_of(path))
+        found[f"/console/{{version:[0-9a-f]{{{FINGERPRINT_LENGTH}}}}}/{name}"] = show_this_version
+    return found
 
 
 def files() -> list[Path]:
@@ -80,19 +78,5 @@ def index_page() -> str:
     return re.sub(r'\b(href|src)="(?!/)', rf'\1="{fingerprint()}/', text)
 
 
-def _page(text: str) -> Handler:
-    async def show_page(_request: web.Request) -> web.Response:
-        return web.Response(text=text, content_type="text/html", headers=HEADERS)
-
-    return show_page
-
-
-def _file(path: Path) -> Handler:
-    content_type = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-
-    async def show_file(_request: web.Request) -> web.FileResponse:
-        response = web.FileResponse(path, headers=FOR_EVER)
-        response.content_type = content_type
-        return response
-
-    return show_file
+def _type_of(path: Path) -> str:
+    return _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"

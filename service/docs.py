@@ -1,9 +1,9 @@
-"""The documentation of the API: a Swagger 2.0 document made from the routes and the wire types, and its pages.
+"""The documentation of the API: a Swagger 2.0 document made from the routes and the wire types.
 
 Each route carries an `Operation` (`service/operations.py`) that says what no type can say. Everything else is derived:
 schemas from the types that decode and encode, errors from the table of problems, security from who may call.
-aiohttp-apispec collects it into the document, which is served at `/swagger.json`, and shown at `/swagger/`. That
-document is the API's contract, and is meant wherever code or tests speak of *the contract*.
+aiohttp-apispec collects it into the document, which is served at `/swagger.json`, and shown at `/swagger/`
+(`service.swagger_ui`). That document is the API's contract, and is meant wherever code or tests speak of *the contract*.
 """
 
 import warnings
@@ -26,7 +26,6 @@ from service.swagger_parts import (
     SECURITY,
 )
 from service.swagger_schemas import Schema, definitions_of, query_parameters_of
-from service.swagger_ui import add_pages
 
 _P = ProblemCode
 _OF_BODIES: Final = (*(_P.MALFORMED_REQUEST, _P.BODY_TOO_LARGE, _P.UNSUPPORTED_MEDIA_TYPE, _P.VALIDATION_FAILED),)
@@ -75,8 +74,8 @@ class Documented(Struct, frozen=True):
     operation: Operation
 
 
-def document(app: web.Application, routes: Sequence[Documented], *, version: str) -> None:
-    """Adds `/swagger.json` and `/swagger/` to an application whose routes have all been added before."""
+def document(app: web.Application, routes: Sequence[Documented], *, version: str) -> bytes:
+    """The document of an application whose routes have all been added before."""
     handlers = {(route.method, _path_of(route)): route.handler for route in app.router.routes()}
     schemas, definitions = definitions_of(_types_of(routes))
     for route in routes:
@@ -97,7 +96,7 @@ def document(app: web.Application, routes: Sequence[Documented], *, version: str
         # It keeps its things in the application under plain texts, as was usual in its time.
         warnings.simplefilter("ignore", web.NotAppKeyWarning)
         spec.register(app, in_place=True)
-    add_pages(app, msgspec.json.encode(spec.swagger_dict()))
+    return msgspec.json.encode(spec.swagger_dict())
 
 
 class _Itself(dict[str, Any]):

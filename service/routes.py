@@ -5,17 +5,17 @@ Adding a route: 1. its handler in `service/handlers/`; 2. its `Operation` in `se
 the API's contract, `/swagger.json`; 3. its row here; 4. its line in `tests/service/test_routes.py`.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import version
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from aiohttp import hdrs, web
 from msgspec import Struct
 
 from journal.journal import boot_time_s
-from service import operations
+from service import console, operations, swagger_ui
 from service.client_address import client_address_behind
-from service.console import add_console
 from service.decode import BODY_SIZE_MAX
 from service.docs import Documented, Operation, document
 from service.endpoint import Endpoint, Handler, Who, expect
@@ -41,6 +41,9 @@ from service.request_loop import FIXED_ROUTES, Answerer
 if TYPE_CHECKING:
     from service.app import Services
 
+_FILE_OF_A_PAGE: Final = re.compile(r"(/console/|/swagger/).+")
+"""Metrics and logs have one name for all of them: their own change with every release."""
+
 
 class Route(Struct, frozen=True):
     method: str
@@ -64,8 +67,10 @@ def application_of(services: "Services") -> web.Application:
             methods[route.path].append(hdrs.METH_HEAD)
             _add(application, endpoint, hdrs.METH_HEAD, route.path, route.handler, route.who)
     documented = [Documented(route.method, route.path, route.who, route.operation) for route in table]
-    document(application, documented, version=version("charge-shop"))
-    add_console(application)
+    pages = swagger_ui.pages(document(application, documented, version=version("charge-shop"))) | console.pages()
+    for path, page in pages.items():
+        for method in (hdrs.METH_GET, hdrs.METH_HEAD):
+            _add(application, endpoint, method, path, page, Who.ANYONE)
     # After everything else: what no route takes.
     for path, allowed in methods.items():
         _add(application, endpoint, hdrs.METH_ANY, path, _refusal(allowed), Who.ANYONE)
@@ -74,7 +79,7 @@ def application_of(services: "Services") -> web.Application:
 
 
 def _add(application: web.Application, endpoint: Endpoint, method: str, path: str, handler: Handler, who: Who) -> None:
-    answerer = endpoint.wrap(handler, who, method, path)
+    answerer = endpoint.wrap(handler, who, method, _FILE_OF_A_PAGE.sub(r"\1{file}", path))
     application.router.add_route(method, path, _for_aiohttp(answerer), expect_handler=expect)
     if "{" not in path and method not in (hdrs.METH_HEAD, hdrs.METH_ANY):
         application[FIXED_ROUTES][method, path] = answerer

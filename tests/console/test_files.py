@@ -4,15 +4,20 @@ import re
 
 from aiohttp import web
 
-from service.console import FOLDER, add_console, files, fingerprint, index_page
+from service.console import FOLDER, files, fingerprint, index_page, pages
 
 STRICT = ("default-src 'none'", "script-src 'self'", "style-src 'self'", "connect-src 'self'", "frame-ancestors 'none'")
 
 
-async def test_every_file_is_served_under_the_policy(aiohttp_client) -> None:
+def application() -> web.Application:
     app = web.Application()
-    add_console(app)
-    client = await aiohttp_client(app)
+    for path, page in pages().items():
+        app.router.add_get(path, page)
+    return app
+
+
+async def test_every_file_is_served_under_the_policy(aiohttp_client) -> None:
+    client = await aiohttp_client(application())
     version = fingerprint()
     for path in ("", *(f"{version}/{file.relative_to(FOLDER).as_posix()}" for file in files())):
         async with client.get(f"/console/{path}") as response:
@@ -35,9 +40,7 @@ async def test_every_file_is_served_under_the_policy(aiohttp_client) -> None:
 
 
 async def test_a_file_never_changes_where_it_stands_and_another_version_leads_to_this_one(aiohttp_client) -> None:
-    app = web.Application()
-    add_console(app)
-    client = await aiohttp_client(app)
+    client = await aiohttp_client(application())
     async with client.get("/console/") as response:
         assert response.headers["Cache-Control"] == "no-cache"
     async with client.get("/console/0123456789abcdef/app/main.js") as response:

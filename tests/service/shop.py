@@ -77,7 +77,9 @@ class User:
             sent.setdefault("Content-Type", "application/json")
         # As it stands: nothing of a strange path is mended on the way.
         url = URL(self.shop.address + path, encoded=True)
-        async with self.shop.session.request(method, url, data=data, headers=sent, params=query) as response:
+        async with self.shop.session.request(
+            method, url, data=data, headers=sent, params=query, allow_redirects=False
+        ) as response:
             return Answer(response.status, response.headers, await response.read())
 
     async def get(self, path: str, **query: str) -> Answer:

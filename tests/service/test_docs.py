@@ -138,7 +138,8 @@ def application() -> web.Application:
             return web.Response()
 
         app.router.add_route(route.method, route.path, handler)
-    document(app, ROUTES, version="1.2.3")
+    for path, page in swagger_ui.pages(document(app, ROUTES, version="1.2.3")).items():
+        app.router.add_get(path, page)
     return app
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from journal.journal import JournalState
+from service import console
 from service.app import running
 from service.database import DatabaseHome
 from service.endpoint import Who
@@ -237,6 +238,46 @@ async def test_a_request_id_is_echoed_if_it_is_safe(shop: Shop) -> None:
     assert not ids & {"x" * 129, '"><script>', "", "two words"}
 
 
+PAGES = {
+    "/swagger.json": 200,
+    "/swagger": 308,
+    "/swagger/": 200,
+    "/swagger/swagger-ui.css": 200,
+    "/console": 308,
+    "/console/": 200,
+    f"/console/{console.fingerprint()}/app/main.js": 200,
+    "/console/0123456789abcdef/app/main.js": 307,
+    "/console/nothing.js": 404,
+}
+"""Of each kind that there is, and how it is answered."""
+
+
+async def test_pages_have_the_headers_of_every_answer(shop: Shop) -> None:
+    for (path, status), method in product(PAGES.items(), ("GET", "HEAD")):
+        answer = await shop.nobody.ask(method, path, headers={"X-Request-Id": "my-id:1"})
+        assert answer.status == status, (method, path, answer)
+        assert answer.headers["X-Request-Id"] == "my-id:1", path
+        assert answer.headers["Server"] == "charge-shop", path
+        assert answer.headers["X-Content-Type-Options"] == "nosniff", path
+        made = [(await shop.nobody.ask(method, path)).headers["X-Request-Id"] for _ in range(2)]
+        assert made[0] != made[1]
+        if entity_tag := answer.headers.get("ETag"):
+            unchanged = await shop.nobody.ask(
+                method, path, headers={"X-Request-Id": "my-id:2", "If-None-Match": entity_tag}
+            )
+            assert (unchanged.status, unchanged.body) == (304, b"")
+            assert (unchanged.headers["X-Request-Id"], unchanged.headers["Server"]) == ("my-id:2", "charge-shop")
+
+
+async def test_a_page_is_counted_under_a_name_that_no_release_changes(shop: Shop) -> None:
+    for path in PAGES:
+        await shop.nobody.get(path)
+    exposed = (await shop.nobody.get("/metrics")).body.decode()
+    for route in ("/swagger.json", "/swagger/", "/swagger/{file}", "/console/", "/console/{file}"):
+        assert f'charge_shop_http_requests_total{{method="GET",route="{route}",status="200"}} 1.0' in exposed
+    assert console.fingerprint() not in exposed
+
+
 async def test_a_standby_answers_nothing_but_that_it_is_one(database: Database) -> None:
     """Before authentication: a stranger is told the same."""
     async with open_shop(database) as leading:
@@ -265,6 +306,8 @@ async def test_a_draining_service_ends_each_connection_with_its_answer(shop: Sho
     assert sold.headers["Connection"] == "close"
     ready = await shop.nobody.get("/readyz")
     assert (ready.status, ready.json, ready.headers["Connection"]) == (503, {"status": "draining"}, "close")
+    page = await shop.nobody.get("/console/")
+    assert (page.status, page.headers["Connection"]) == (200, "close")
 
 
 async def test_our_own_bugs_are_logged_and_say_nothing(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
