@@ -29,6 +29,7 @@ from aiohttp import hdrs, web
 from aiohttp.http_exceptions import LineTooLong
 from msgspec import Struct
 
+from service.headers import given_request_id
 from service.json_response import NO_STORE, REQUEST_ID, SECURITY_HEADERS
 from service.problems import CONTENT_TYPE, Problem, ProblemCode, not_found
 from service.request_loop import FixedRoutes, RequestLoop
@@ -117,16 +118,17 @@ class Connections:
         and aiohttp would answer in words of its own."""
 
         def answer(request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
-            return handler(request) if request.rel_url.raw_path.startswith("/") else self._nothing_there()
+            return handler(request) if request.rel_url.raw_path.startswith("/") else self._nothing_there(request)
 
         return answer
 
-    async def _nothing_there(self) -> web.StreamResponse:
-        return self.last_words(not_found())
+    async def _nothing_there(self, request: web.BaseRequest) -> web.StreamResponse:
+        return self.last_words(request, not_found())
 
-    def last_words(self, problem: Problem) -> web.Response:
-        """To a request that never reached a route; the connection ends with it."""
-        answer = problem.response(self.new_request_id())
+    def last_words(self, request: web.BaseRequest, problem: Problem) -> web.Response:
+        """To a request that never reached a route; the connection ends with it. Of one that is not HTTP no id is
+        known."""
+        answer = problem.response(given_request_id(request) or self.new_request_id())
         answer.is_last = True
         response = answer.for_aiohttp()
         response.headers[hdrs.CONNECTION] = "close"
@@ -272,7 +274,7 @@ class Connection(RequestLoop):
         else:
             # aiohttp's own text would repeat what was sent.
             problem = Problem(ProblemCode.MALFORMED_REQUEST, "The request is not HTTP as it should be.")
-        return self._connections.last_words(problem)
+        return self._connections.last_words(request, problem)
 
 
 class Refusal(asyncio.Protocol):

@@ -6,6 +6,7 @@ from typing import Final
 from aiohttp import web
 from multidict import istr
 
+from service.json_response import REQUEST_ID
 from service.problems import KEY_FIELD, invalid
 
 IDEMPOTENCY_KEY: Final = istr("Idempotency-Key")
@@ -14,6 +15,12 @@ IDEMPOTENT_REPLAYED: Final = istr("Idempotent-Replayed")
 _is_key: Final = re.compile(r"[\x20-\x7e]{1,255}").fullmatch
 is_request_id: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}").fullmatch
 """Whether a client's own id for its request is safe to repeat."""
+
+
+def given_request_id(request: web.BaseRequest) -> str | None:
+    """The client's own id for its request; None when there is none that is safe to repeat."""
+    given = request.headers.get(REQUEST_ID)
+    return given if given is not None and is_request_id(given) else None
 
 
 def idempotency_key(request: web.Request) -> str | None:

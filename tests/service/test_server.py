@@ -149,13 +149,22 @@ async def test_what_is_not_http_is_a_problem_like_any_other(sent: bytes, caplog:
 async def test_what_is_no_path_is_nowhere(target: str) -> None:
     """In the contract's words, not in those of the library."""
     async with serving() as served, served.connected() as wire:
-        await wire.send(f"{target} HTTP/1.1\r\nHost: shop\r\n\r\n".encode())
+        await wire.send(f"{target} HTTP/1.1\r\nHost: shop\r\nX-Request-Id: my-id:1\r\n\r\n".encode())
         _, headers, body = await wire.answer()
         problem = json.loads(body)
         assert (problem["status"], problem["code"]) in ((404, "not_found"), (400, "malformed_request"))
         assert headers["server"] == "charge-shop"
         assert problem["request_id"] == headers["x-request-id"]
+        # Where it is no HTTP either nothing is known of its head.
+        assert (headers["x-request-id"] == "my-id:1") == (problem["status"] == 404)
         assert await wire.ends() == b""
+
+
+async def test_an_id_that_is_not_safe_to_repeat_is_not_repeated() -> None:
+    async with serving() as served, served.connected() as wire:
+        await wire.send(b"OPTIONS * HTTP/1.1\r\nHost: shop\r\nX-Request-Id: two words\r\n\r\n")
+        _, headers, _ = await wire.answer()
+        assert headers["x-request-id"] not in ("", "two words")
 
 
 async def test_a_head_that_is_too_large_is_called_that() -> None:
