@@ -69,7 +69,8 @@ def application_of(services: "Services") -> web.Application:
     documented = [Documented(route.method, route.path, route.who, route.operation) for route in table]
     pages = swagger_ui.pages(document(application, documented, version=version("charge-shop"))) | console.pages()
     for path, page in pages.items():
-        for method in (hdrs.METH_GET, hdrs.METH_HEAD):
+        methods[path] = [hdrs.METH_GET, hdrs.METH_HEAD]
+        for method in methods[path]:
             _add(application, endpoint, method, path, page, Who.ANYONE)
     # After everything else: what no route takes.
     for path, allowed in methods.items():

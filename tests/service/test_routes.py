@@ -157,6 +157,30 @@ async def test_other_methods_are_told_which_there_are(shop: Shop) -> None:
         assert method == "HEAD" or answer.code == "method_not_allowed"
 
 
+PAGES = {
+    "/swagger.json": 200,
+    "/swagger": 308,
+    "/swagger/": 200,
+    "/swagger/swagger-ui.css": 200,
+    "/console": 308,
+    "/console/": 200,
+    f"/console/{console.fingerprint()}/app/main.js": 200,
+    "/console/0123456789abcdef/app/main.js": 307,
+    "/console/nothing.js": 404,
+}
+"""Of each kind that there is, and how it is answered."""
+
+
+async def test_pages_take_two_methods_and_say_so(shop: Shop) -> None:
+    for (path, status), method in product(PAGES.items(), ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND")):
+        answer = await shop.nobody.ask(method, path)
+        if status == 404:
+            assert (answer.status, answer.code) == (404, "not_found"), (method, path)
+        else:
+            assert (answer.status, answer.code) == (405, "method_not_allowed"), (method, path, answer)
+            assert answer.headers["Allow"] == "GET, HEAD"
+
+
 NOWHERE = [
     *("/", "/v1", "/v1/", "/v2/charges", "/v1/charge", "/v1/charges/", "/v1/charges/a/b", "//v1/charges"),
     *("/healthz/", "/V1/charges", "/v1/transactions.csv/", "/v1/%63harges%2F", "/%0A", "/v1/charges/%00/void/x"),
@@ -236,20 +260,6 @@ async def test_a_request_id_is_echoed_if_it_is_safe(shop: Shop) -> None:
     ids = {await id_for(given) for given in ("x" * 129, '"><script>', "", "two words")}
     assert len(ids) == 4  # each its own
     assert not ids & {"x" * 129, '"><script>', "", "two words"}
-
-
-PAGES = {
-    "/swagger.json": 200,
-    "/swagger": 308,
-    "/swagger/": 200,
-    "/swagger/swagger-ui.css": 200,
-    "/console": 308,
-    "/console/": 200,
-    f"/console/{console.fingerprint()}/app/main.js": 200,
-    "/console/0123456789abcdef/app/main.js": 307,
-    "/console/nothing.js": 404,
-}
-"""Of each kind that there is, and how it is answered."""
 
 
 async def test_pages_have_the_headers_of_every_answer(shop: Shop) -> None:
