@@ -196,7 +196,9 @@ LIST_CHARGES: Final = _of_charges(
     codes=(_P.NOT_FOUND,),
     is_command=True,
 )
-SHOW_CHARGE: Final = _of_charges(summary="Show a charge", answers={200: answers.Charge}, is_command=True)
+SHOW_CHARGE: Final = _of_charges(
+    summary="Show a charge", query=queries.OfSeller, answers={200: answers.Charge}, is_command=True
+)
 CAPTURE_CHARGE: Final = _of_charges(
     summary="Capture a hold",
     description="All of it, or a part; the rest is given back.",
@@ -246,7 +248,9 @@ EXPORT_TRANSACTIONS: Final = _of_journal(
     is_command=True,
     produces="text/csv",
 )
-SHOW_TRANSACTION: Final = _of_journal(summary="Show a transaction", answers={200: answers.Transaction}, is_command=True)
+SHOW_TRANSACTION: Final = _of_journal(
+    summary="Show a transaction", query=queries.OfSeller, answers={200: answers.Transaction}, is_command=True
+)
 SHOW_STATEMENT: Final = _of_journal(
     summary="Show a statement of available credit",
     query=queries.Statement,

@@ -44,6 +44,7 @@ class ChargeHandlers:
         self._void = BodyDecoder(requests.Nothing, may_be_absent=True)
         self._refund = BodyDecoder(requests.RefundCharge)
         self._query = QueryDecoder(queries.Charges)
+        self._of_seller = QueryDecoder(queries.OfSeller)
 
     async def create(self, request: web.Request, principal: Principal) -> JsonResponse:
         seller_id = principal.seller_id
@@ -91,7 +92,7 @@ class ChargeHandlers:
 
     async def get(self, request: web.Request, principal: Principal) -> JsonResponse:
         charge_id = path_id(request)
-        seller_id = await self._scope.owner_of(principal, charge_id)
+        seller_id = await self._scope.owner_of(principal, charge_id, self._of_seller.read(request).seller_id)
         await self._scope.settled(seller_id)
         found = await self._reader.charge(seller_id, charge_id)
         if found is None:

@@ -29,16 +29,16 @@ class Scope:
             raise not_found()
         return currency
 
-    async def owner_of(self, principal: Principal, any_id: str) -> str:
-        """The seller whose charge, credit request or entry the id may be. Raises the 404 of what is nobody's."""
+    async def owner_of(self, principal: Principal, any_id: str, named: str | None = None) -> str:
+        """The seller whose charge, credit request or entry the id may be. Raises the 404 of what is nobody's, or is not
+        of the seller that the request has named."""
         if principal.seller_id is not None:
-            if tag_of(any_id) != tag_of(principal.seller_id):
-                raise not_found()
-            return principal.seller_id
-        seller_id = await self._sellers.owner_of(any_id)
-        if seller_id is None:
+            owner = principal.seller_id if tag_of(any_id) == tag_of(principal.seller_id) else None
+        else:
+            owner = await self._sellers.owner_of(any_id)
+        if owner is None or (named is not None and named.lower() != owner):
             raise not_found()
-        return seller_id
+        return owner
 
     async def chosen(self, principal: Principal, seller_id: str | None) -> str | None:
         """The seller that a list is about; None when an admin asks for all of them."""

@@ -33,6 +33,7 @@ class TransactionHandlers:
         self._reader = reader
         self._scope = scope
         self._query = QueryDecoder(queries.Transactions)
+        self._of_seller = QueryDecoder(queries.OfSeller)
         self._csv_query = QueryDecoder(queries.TransactionsCsv)
 
     async def list(self, request: web.Request, principal: Principal) -> JsonResponse:
@@ -55,7 +56,7 @@ class TransactionHandlers:
 
     async def get(self, request: web.Request, principal: Principal) -> JsonResponse:
         entry_id = path_id(request)
-        seller_id = await self._scope.owner_of(principal, entry_id)
+        seller_id = await self._scope.owner_of(principal, entry_id, self._of_seller.read(request).seller_id)
         await self._scope.settled(seller_id)
         found = await self._reader.transaction(seller_id, entry_id)
         if found is None:

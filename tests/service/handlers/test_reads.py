@@ -7,6 +7,7 @@ import io
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import product
 from typing import Any
 
 from tests.service.handlers.walking import walk
@@ -98,6 +99,26 @@ async def test_transactions_are_filtered(shop: Shop) -> None:
     assert (await other.get("/v1/transactions", seller_id=seller.id)).code == "not_found"
     for bad in ({"type": "sale"}, {"charge_id": "x"}, {"from": "yesterday"}, {"limit": "1000"}):
         assert (await seller.get("/v1/transactions", **bad)).code == "validation_failed", bad
+
+
+async def test_one_of_a_seller_that_is_named_is_that_sellers(shop: Shop) -> None:
+    """Named by an admin, or by the seller itself; every other name is answered as if there were no such thing."""
+    seller, other = await play(shop), await shop.seller()
+    charge = (await seller.get("/v1/charges", limit="1")).json["data"][0]["id"]
+    entry = (await seller.get("/v1/transactions", limit="1")).json["data"][0]["id"]
+    for path in (f"/v1/charges/{charge}", f"/v1/transactions/{entry}"):
+        whole = (await seller.get(path)).body
+        for user, named in product((seller, shop.admin), (seller.id, seller.id.upper())):
+            answer = await user.get(path, seller_id=named)
+            assert (answer.status, answer.body) == (200, whole), (path, named)
+        unknown = await shop.admin.get(path.replace("-7", "-4"))
+        for user, named in product((seller, shop.admin), (other.id, shop.admin.id, entry, "nonsense", "")):
+            answer = await user.get(path, seller_id=named)
+            assert (answer.status, answer.code) == (404, "not_found"), (path, named)
+            assert {**answer.json, "request_id": ""} == {**unknown.json, "request_id": ""}
+        assert (await other.get(path, seller_id=seller.id)).code == "not_found"
+        for query in ("colour=red", f"seller_id={seller.id}&seller_id={seller.id}"):
+            assert (await seller.ask("GET", f"{path}?{query}")).code == "validation_failed", query
 
 
 async def test_the_export_has_every_row_and_no_formula(shop: Shop) -> None:
