@@ -126,7 +126,7 @@ LIST_CREDIT_REQUESTS: Final = _of_credit_requests(
     is_command=True,
 )
 SHOW_CREDIT_REQUEST: Final = _of_credit_requests(
-    summary="Show a credit request", answers={200: answers.CreditRequest}, is_command=True
+    summary="Show a credit request", query=queries.OfSeller, answers={200: answers.CreditRequest}, is_command=True
 )
 APPROVE: Final = _of_credit_requests(
     summary="Approve a credit request",

@@ -33,6 +33,7 @@ class CreditRequestHandlers:
         self._decide = BodyDecoder(requests.DecideCreditRequest, may_be_absent=True)
         self._nothing = BodyDecoder(requests.Nothing, may_be_absent=True)
         self._query = QueryDecoder(queries.CreditRequests)
+        self._of_seller = QueryDecoder(queries.OfSeller)
 
     async def create(self, request: web.Request, principal: Principal) -> JsonResponse:
         assert principal.seller_id is not None
@@ -48,7 +49,7 @@ class CreditRequestHandlers:
 
     async def get(self, request: web.Request, principal: Principal) -> JsonResponse:
         request_id = path_id(request)
-        seller_id = await self._scope.owner_of(principal, request_id)
+        seller_id = await self._scope.owner_of(principal, request_id, self._of_seller.read(request).seller_id)
         await self._scope.settled(seller_id)
         found = await self._reader.credit_request(seller_id, request_id)
         if found is None:

@@ -106,7 +106,8 @@ async def test_one_of_a_seller_that_is_named_is_that_sellers(shop: Shop) -> None
     seller, other = await play(shop), await shop.seller()
     charge = (await seller.get("/v1/charges", limit="1")).json["data"][0]["id"]
     entry = (await seller.get("/v1/transactions", limit="1")).json["data"][0]["id"]
-    for path in (f"/v1/charges/{charge}", f"/v1/transactions/{entry}"):
+    wish = (await seller.get("/v1/credit-requests", limit="1")).json["data"][0]["id"]
+    for path in (f"/v1/charges/{charge}", f"/v1/transactions/{entry}", f"/v1/credit-requests/{wish}"):
         whole = (await seller.get(path)).body
         for user, named in product((seller, shop.admin), (seller.id, seller.id.upper())):
             answer = await user.get(path, seller_id=named)
