@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp_apispec import AiohttpApiSpec, docs
 from msgspec import Struct
 
@@ -29,7 +29,12 @@ from service.swagger_schemas import Schema, definitions_of, query_parameters_of
 
 _P = ProblemCode
 _OF_BODIES: Final = (*(_P.MALFORMED_REQUEST, _P.BODY_TOO_LARGE, _P.UNSUPPORTED_MEDIA_TYPE, _P.VALIDATION_FAILED),)
-_OF_COMMANDS: Final = (*(_P.RATE_LIMITED, _P.OVERLOADED, _P.DRAINING, _P.NOT_APPLIED, _P.OUTCOME_UNKNOWN),)
+_OF_COMMANDS: Final = (*(_P.RATE_LIMITED, _P.OVERLOADED, _P.DRAINING),)
+_OF_WRITES: Final = (*(_P.NOT_APPLIED, _P.OUTCOME_UNKNOWN),)
+_OF_CREDENTIALS: Final = (*(_P.UNAUTHENTICATED, _P.OVERLOADED),)
+"""They have to be looked up, and too many may wait for that."""
+_OF_TURNS: Final = (*(_P.RATE_LIMITED, _P.OVERLOADED),)
+"""Sellers take turns, whatever they ask."""
 _EVERYWHERE: Final = (_P.INTERNAL_ERROR,)
 _OF_THE_API: Final = (_P.STANDBY, _P.JOURNAL_UNAVAILABLE)
 
@@ -199,10 +204,15 @@ def _codes_of(route: Documented) -> list[ProblemCode]:
         codes += (_P.IDEMPOTENCY_KEY_REUSED, _P.VALIDATION_FAILED)
     if operation.is_command:
         codes += _OF_COMMANDS
+    if operation.is_command or route.method != hdrs.METH_GET:
+        # A read that goes through the actor may write too: it gives back the holds that have expired.
+        codes += _OF_WRITES
     if "{" in route.path:
         codes.append(_P.NOT_FOUND)
     if route.who is not Who.ANYONE:
-        codes.append(_P.UNAUTHENTICATED)
+        codes += _OF_CREDENTIALS
+    if route.who not in (Who.ANYONE, Who.ADMIN):
+        codes += _OF_TURNS
     if route.who not in (Who.ANYONE, Who.ANY):
         codes.append(_P.FORBIDDEN)
     if route.path.startswith("/v1/"):

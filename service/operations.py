@@ -268,7 +268,7 @@ STREAM_EVENTS: Final = _of_journal(
     "connection breaks before the first event. A comment comes every 15 seconds. The stream ends when its "
     "credential does, or when the instance stops: then come again, after the `retry` time.",
     answers={200: None},
-    codes=(_P.VALIDATION_FAILED, _P.RATE_LIMITED, _P.OVERLOADED, _P.DRAINING),
+    codes=(_P.VALIDATION_FAILED, _P.OVERLOADED, _P.DRAINING),
     headers=(LAST_EVENT_ID,),
     produces="text/event-stream",
 )
@@ -286,6 +286,7 @@ SHOW_VERIFICATION: Final = _of_journal(
     summary="Show a verification",
     description="`failed` without `first_bad`: it was interrupted.",
     answers={200: answers.Verification},
+    codes=(_P.NOT_APPLIED, _P.OUTCOME_UNKNOWN),  # Who asks first for one that was interrupted writes down its end.
 )
 
 _of_health = partial(Operation, tag="Health")

@@ -186,13 +186,18 @@ async def test_what_needs_credentials_says_so(spec) -> None:
     assert "401" not in spec["paths"]["/readyz"]["get"]["responses"]
 
 
+def codes_of(spec: dict[str, Any], method: str, path: str) -> dict[str, set[str]]:
+    """By status."""
+    return {
+        status: set(response["schema"]["allOf"][1]["properties"]["code"]["enum"])
+        for status, response in spec["paths"][path][method]["responses"].items()
+        if "allOf" in response.get("schema", {})
+    }
+
+
 async def test_errors_are_the_tables(spec) -> None:
     responses = spec["paths"]["/v1/charges"]["post"]["responses"]
-    codes = {
-        status: set(response["schema"]["allOf"][1]["properties"]["code"]["enum"])
-        for status, response in responses.items()
-        if status != "201"
-    }
+    codes = codes_of(spec, "post", "/v1/charges")
     assert codes == {
         "400": {"malformed_request"},
         "401": {"unauthenticated"},
@@ -213,6 +218,27 @@ async def test_errors_are_the_tables(spec) -> None:
         "description": "The word that programs decide by.",
     }
     assert set(spec["definitions"]["ProblemCode"]["enum"]) == set(PROBLEMS)
+
+
+AWAY = {"standby", "journal_unavailable"}
+
+
+async def test_too_much_to_do_and_doubt_are_told_of_where_they_can_be(spec) -> None:
+    """Whose credential is looked up may be one too many; sellers take turns; what writes may not come to its end."""
+    read_by_admins = codes_of(spec, "get", "/v1/trial-balance")
+    assert "429" not in read_by_admins
+    assert read_by_admins["503"] == {"overloaded"} | AWAY
+    read_by_all = codes_of(spec, "get", "/v1/statement")
+    assert (read_by_all["429"], read_by_all["503"]) == ({"rate_limited"}, {"overloaded"} | AWAY)
+    written_by_admins = codes_of(spec, "post", "/v1/verification")
+    assert "429" not in written_by_admins
+    assert written_by_admins["503"] == {"overloaded", "not_applied", "outcome_unknown"} | AWAY
+    written_by_all = codes_of(spec, "delete", "/v1/auth/token")
+    assert written_by_all["429"] == {"rate_limited"}
+    assert written_by_all["503"] == {"overloaded", "not_applied", "outcome_unknown"} | AWAY
+    written_by_strangers = codes_of(spec, "post", "/v1/auth/token")
+    assert written_by_strangers["429"] == {"too_many_attempts"}
+    assert written_by_strangers["503"] == {"not_applied", "outcome_unknown"} | AWAY
 
 
 async def test_an_answer_that_is_no_problem_keeps_its_own_schema(spec) -> None:

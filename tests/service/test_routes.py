@@ -1,18 +1,24 @@
 """The table of routes against the contract, and every kind of caller against every route."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from itertools import product
 from pathlib import Path
+from typing import Any, NoReturn
 
+import asyncpg
 import pytest
 
+from actors.directory import Overloaded, RateLimited
 from journal.journal import JournalState
+from journal.store import JournalFault, NotApplied, OutcomeUnknown
 from service import console
 from service.app import running
 from service.database import DatabaseHome
 from service.endpoint import Who
-from service.routes import routes
+from service.identity import refusals
+from service.routes import Route, routes
 from service.settings import Settings
 from tests.conftest import Database
 from tests.service.shop import ADMIN_PASSWORD, PASSWORD, Shop, User, open_shop, served
@@ -228,6 +234,100 @@ async def test_every_route_is_documented_with_its_errors_and_security(shop: Shop
         assert ("503" in statuses) >= route.path.startswith("/v1/")
     documented = {(method, path) for path, methods in document["paths"].items() for method in methods}
     assert documented == {(route.method.lower(), route.path) for route in routes(shop.services)}
+
+
+def documented(document: Any, route: Route, status: int) -> set[str]:
+    """The codes that an operation may answer with this status."""
+    response = document["paths"][route.path][route.method.lower()]["responses"].get(str(status))
+    return set() if response is None else set(response["schema"]["allOf"][1]["properties"]["code"]["enum"])
+
+
+async def test_an_instance_with_too_much_to_do_answers_as_documented(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too many credentials wait to be looked up, too many requests of a seller, or of all, for their turn."""
+
+    async def one_too_many(authorization: str | None) -> NoReturn:
+        raise refusals.Overloaded
+
+    def refusing(refused: type[Exception]) -> Callable[[str], NoReturn]:
+        def enter(seller_id: str) -> NoReturn:
+            raise refused
+
+        return enter
+
+    document = json.loads((await shop.nobody.get("/swagger.json")).body)
+    seller, services = await shop.seller(), shop.services
+    for route in routes(services):
+        path = route.path.replace("{id}", NOBODYS)
+        for caller in (seller, shop.admin) if route.who is not Who.ANYONE else ():
+            with monkeypatch.context() as patched:
+                patched.setattr(services.credentials, "principal", lambda authorization: None)
+                patched.setattr(services.credentials, "load", one_too_many)
+                answer = await caller.ask(route.method, path)
+            assert (answer.status, answer.code) == (503, "overloaded"), (route.method, path)
+            assert answer.code in documented(document, route, 503), (route.method, path)
+        for refused, status in ((RateLimited, 429), (Overloaded, 503)):
+            with monkeypatch.context() as patched:
+                for turnstile in (services.writers, services.non_writers):
+                    patched.setattr(turnstile, "enter", refusing(refused))
+                answer = await seller.ask(route.method, f"{path}?unknown")
+            assert (answer.status == status) == (route.who not in (Who.ANYONE, Who.ADMIN)), (route.method, path)
+            if answer.status == status:
+                assert answer.code in documented(document, route, status), (route.method, path)
+
+
+IDENTITY = (
+    ("POST", "/v1/auth/token", {"username": "admin", "password": ADMIN_PASSWORD}),
+    ("DELETE", "/v1/auth/token", None),
+    ("POST", "/v1/auth/password", {"current_password": PASSWORD, "new_password": PASSWORD}),
+    ("POST", "/v1/api-keys", {"name": "till"}),
+    ("DELETE", "/v1/api-keys/{id}", None),
+    ("POST", "/v1/admins", {"username": "new", "password": PASSWORD}),
+    ("PATCH", "/v1/admins/{id}", {"status": "disabled"}),
+    ("POST", "/v1/sellers", {"username": "new", "password": PASSWORD, "name": "New"}),
+    ("PATCH", "/v1/sellers/{id}", {"name": "New"}),
+    ("POST", "/v1/sellers/{id}/password", {"new_password": PASSWORD}),
+    ("POST", "/v1/verification", None),
+    ("GET", "/v1/verification/{id}", None),
+)
+"""What writes without a seller's actor."""
+
+
+class NotWritten(AbstractAsyncContextManager[None]):
+    """A transaction of `Database.writing` that fails."""
+
+    def __init__(self, fault: type[JournalFault]) -> None:
+        self._fault = fault
+
+    async def __aenter__(self) -> None:
+        raise self._fault
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+
+async def test_what_is_not_written_or_may_not_be_is_answered_as_documented(
+    shop: Shop, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupted = NOBODYS
+    owner = await asyncpg.connect(database.owner_url)
+    await owner.execute(
+        "INSERT INTO shop.verifications (id, status, started_at) VALUES ($1, 'running', now())", interrupted
+    )
+    await owner.close()
+    document = json.loads((await shop.nobody.get("/swagger.json")).body)
+    seller, by_row = await shop.seller(), {(route.method, route.path): route for route in routes(shop.services)}
+
+    for (method, path, body), fault in product(IDENTITY, (NotApplied, OutcomeUnknown)):
+        route = by_row[method, path]
+        of = {"/v1/sellers/{id}": seller.id, "/v1/sellers/{id}/password": seller.id}.get(path, NOBODYS)
+        caller = shop.admin if route.who is Who.ADMIN else seller
+        with monkeypatch.context() as patched:
+            patched.setattr(shop.services.database, "writing", lambda fault=fault: NotWritten(fault))
+            answer = await caller.ask(method, path.replace("{id}", of), body)
+        code = {NotApplied: "not_applied", OutcomeUnknown: "outcome_unknown"}[fault]
+        assert (answer.status, answer.code) == (503, code), (method, path, answer)
+        assert answer.code in documented(document, route, 503), (method, path)
 
 
 async def test_every_answer_has_its_headers(shop: Shop) -> None:
