@@ -9,9 +9,10 @@ from aiohttp import web
 from msgspec import Struct
 from openapi_spec_validator import OpenAPIV2SpecValidator
 
-from service import swagger_schemas, swagger_ui
+from service import decode, swagger_schemas, swagger_ui
 from service.docs import Documented, Operation, document
 from service.endpoint import Who
+from service.handlers import batches
 from service.problems import PROBLEMS, ProblemCode, ProblemDocument
 from service.wire import answers, queries, requests
 
@@ -253,6 +254,14 @@ async def test_headers_are_parameters_where_they_work(spec) -> None:
 
     assert headers("/v1/charges", "post") == {"Idempotency-Key", "X-Request-Id"}
     assert headers("/v1/charges", "get") == {"X-Request-Id"}
+
+
+async def test_the_introduction_tells_of_the_exceptions(spec) -> None:
+    """A batch may be larger, and has no key of its own; a decline is repeated under another request's id."""
+    text = spec["info"]["description"]
+    assert f"{decode.BODY_SIZE_MAX // 1024} KiB (a batch: {batches.BODY_SIZE_MAX // 1024**2} MiB)" in text
+    assert "but for a batch" in text
+    assert "differs in its `request_id`" in text
 
 
 async def test_query_parameters_have_their_bounds(spec) -> None:
