@@ -36,7 +36,7 @@ class Command(Struct, frozen=True):
     settings: Sequence[str] | None
     """Names of the settings that it takes; None for all."""
     arguments: Callable[[argparse.ArgumentParser], None] = lambda parser: None
-    ask: Callable[[argparse.Namespace], None] = lambda options: None
+    ask: Callable[[Settings, argparse.Namespace], None] = lambda chosen, options: None
     """For what people have to type, before there is an event loop."""
 
 
@@ -77,7 +77,10 @@ COMMANDS: Final[dict[str, Command]] = {
         restore.restore, "put a backup into an empty data directory, and check it", settings.DATABASE, _folder
     ),
     "confirm-restore": Command(
-        restore.confirm_restore, "let a restored journal take changes again", settings.MIGRATION
+        restore.confirm_restore,
+        "let a restored journal take changes again",
+        settings.MIGRATION,
+        ask=restore.ask_to_confirm,
     ),
     "mark-restored": Command(
         restore.mark_restored, "freeze a served journal that other tools have restored", settings.MIGRATION
@@ -98,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         chosen = settings.read(options, os.environ, command.settings)
         logs.configure(chosen.log_level, chosen.log_format)
-        command.ask(options)
+        command.ask(chosen, options)
         return uvloop.run(_run(command.run, chosen, options))
     except (WrongSetting, PortInUse, EmbeddedPostgresError, SchemaFault, JournalFault, commands.CannotDo) as fault:
         print(f"charge-shop {options.command}: {str(fault) or type(fault).__doc__}", file=sys.stderr)

@@ -134,7 +134,7 @@ async def heads(chosen: Settings, _: argparse.Namespace) -> int:
     return 0
 
 
-def ask_password(options: argparse.Namespace) -> None:
+def ask_password(_: Settings, options: argparse.Namespace) -> None:
     """For a new password, before anything else runs: who waits for a terminal in a thread is not ended by Ctrl-C."""
     name = options.name
     if not is_username(name):

@@ -14,7 +14,7 @@ import sys
 from actors.verification import Progress, verify_journal
 from journal.embedded import restored
 from journal.migrate import check_version
-from journal.restores import confirm_restores, record_restore, restores
+from journal.restores import Restore, confirm_restores, record_restore, restores
 from service import heads as head_lines
 from service.backup import SERVED
 from service.backup_folder import BackupFolder, NotABackup
@@ -56,17 +56,39 @@ async def restore(chosen: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
+def ask_to_confirm(chosen: Settings, _: argparse.Namespace) -> None:
+    """On a terminal, and before the event loop that confirms, as `commands.ask_password`. What is asked about is looked
+    up in one of its own, which is over by then: nothing is held open while the operator thinks."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        return
+    about = "\n".join(map(as_line, asyncio.run(_look_up(chosen))))
+    try:
+        said = input(f"{about}\nTake changes from here on? [y/N] ")
+    except (EOFError, UnicodeError):
+        said = ""
+    if said.strip().lower() not in ("y", "yes"):
+        raise CannotDo("nothing was confirmed")
+
+
+async def _look_up(chosen: Settings) -> list[Restore]:
+    async with home_for_command(chosen.data_dir, chosen.database_url, chosen.migration_url) as home:
+        return await _waiting(home)
+
+
 async def confirm_restore(chosen: Settings, _: argparse.Namespace) -> int:
     async with home_for_command(chosen.data_dir, chosen.database_url, chosen.migration_url) as home:
-        await check_version(home.app_url)
-        waiting = [each for each in await restores(home.app_url) if each.confirmed_at is None]
-        if not waiting:
-            raise CannotDo("no restore waits for a confirmation")
-        if sys.stdin.isatty() and not await asyncio.to_thread(_is_agreed, "\n".join(map(as_line, waiting))):
-            raise CannotDo("nothing was confirmed")
+        await _waiting(home)
         for each in await confirm_restores(home.owner_url, by=_operator()):
             print(as_line(each))
     return 0
+
+
+async def _waiting(home: DatabaseHome) -> list[Restore]:
+    await check_version(home.app_url)
+    waiting = [each for each in await restores(home.app_url) if each.confirmed_at is None]
+    if not waiting:
+        raise CannotDo("no restore waits for a confirmation")
+    return waiting
 
 
 async def mark_restored(chosen: Settings, _: argparse.Namespace) -> int:
@@ -75,10 +97,6 @@ async def mark_restored(chosen: Settings, _: argparse.Namespace) -> int:
         await check_version(home.app_url)
         print(as_line(await record_restore(home.owner_url, by=_operator())))
     return 0
-
-
-def _is_agreed(about: str) -> bool:
-    return input(f"{about}\nTake changes from here on? [y/N] ").strip().lower() in ("y", "yes")
 
 
 def _show_progress(progress: Progress) -> None:

@@ -50,6 +50,58 @@ async def charge_shop(*arguments: str, stdin: str = "", extra: Mapping[str, str]
 
 
 @dataclass
+class Asking:
+    """A command that asks on a terminal."""
+
+    process: asyncio.subprocess.Process
+    terminal: int
+
+    async def until_it_asks(self, text: str) -> None:
+        assert self.process.stdout is not None
+        async with asyncio.timeout(READY_TIMEOUT_S):
+            await self.process.stdout.readuntil(text.encode())
+            # Not between its question and its waiting for the answer, where a signal is noticed with the next key only.
+            while not is_asleep(self.process.pid):
+                await asyncio.sleep(0.01)
+
+    def type(self, text: bytes) -> None:
+        os.write(self.terminal, text)
+
+    def interrupt(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+
+    async def end(self) -> tuple[int, str]:
+        """Its exit status, and what it still said."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(READY_TIMEOUT_S):
+            said = await self.process.stdout.read()
+            return await self.process.wait(), said.decode()
+
+
+@asynccontextmanager
+async def asking(*arguments: str, extra: Mapping[str, str] | None = None) -> AsyncIterator[Asking]:
+    # A process in a shell's background ignores it, and so do those that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    ours, theirs = os.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "service", *arguments),
+        stdin=theirs,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=environment(extra),
+        start_new_session=True,
+    )
+    try:
+        yield Asking(process, ours)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        os.close(ours)
+        os.close(theirs)
+
+
+@dataclass
 class Serving:
     """A `charge-shop serve` that listens on a port of its own."""
 

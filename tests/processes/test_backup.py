@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from journal.restores import confirm_restores, record_restore
+from journal.restores import confirm_restores, record_restore, restores
 from journal.times import parse_time
 from tests.conftest import Database
 from tests.processes.running import (
@@ -19,6 +19,7 @@ from tests.processes.running import (
     Client,
     Finished,
     Serving,
+    asking,
     charge_shop,
     new_seller,
     serving,
@@ -195,6 +196,39 @@ async def test_a_served_journal_is_frozen_by_hand_while_it_is_served(
             while (await seller.charge("1.00", "once"))[0] != 201:
                 await asyncio.sleep(0.01)
         assert (await seller.ask("GET", "/v1/balance"))[1]["available"] == "9.00"
+
+
+@pytest.mark.parametrize(
+    ("typed", "status"),
+    [(None, 130), (b"\x04", 2), (b"\n", 2), (b"no\n", 2), (b"\xff\n", 2), (b" Yes\n", 0)],
+    ids=["Ctrl-C", "Ctrl-D", "nothing", "no", "no text", "yes"],
+)
+async def test_an_operator_at_a_terminal_is_asked_and_may_leave(
+    database: Database, typed: bytes | None, status: int
+) -> None:
+    """What waits is shown first; nothing but a yes confirms it, and Ctrl-C ends the command at once."""
+    url = {"CHARGE_SHOP_DATABASE_URL": database.app_url, "CHARGE_SHOP_MIGRATION_URL": database.owner_url}
+    await record_restore(database.owner_url, by="somebody")
+    async with asking("confirm-restore", extra=url) as command:
+        await command.until_it_asks("by somebody, up to position 0: waits for `charge-shop confirm-restore`\n")
+        await command.until_it_asks("Take changes from here on? [y/N] ")
+        if typed is None:
+            command.interrupt()
+        else:
+            command.type(typed)
+        ended, said = await command.end()
+        assert ended == status, said
+        assert "Traceback" not in said
+        assert ("nothing was confirmed" in said) == (status == 2), said
+    (restore,) = await restores(database.app_url)
+    assert (restore.confirmed_at is not None) == (status == 0)
+
+
+async def test_no_question_where_nothing_waits(database: Database) -> None:
+    url = {"CHARGE_SHOP_DATABASE_URL": database.app_url, "CHARGE_SHOP_MIGRATION_URL": database.owner_url}
+    async with asking("confirm-restore", extra=url) as command:
+        ended, said = await command.end()
+        assert (ended, "no restore waits" in said) == (2, True), said
 
 
 async def test_a_hold_whose_time_is_over_waits_for_the_confirmation_too(

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import re
 import signal
 import socket
@@ -17,12 +16,11 @@ import pytest
 from tests.conftest import Database
 from tests.processes.running import (
     ADMIN_PASSWORD,
-    READY_TIMEOUT_S,
     Client,
+    asking,
     charge_shop,
     data_dir,
     environment,
-    is_asleep,
     new_seller,
     serving,
     until_ready,
@@ -260,37 +258,15 @@ async def test_wrong_names_and_heads_are_told_in_one_line(tmp_path: Path, databa
 
 @pytest.mark.parametrize(("typed", "status"), [(None, 130), (b"\x04", 2)], ids=["Ctrl-C", "Ctrl-D"])
 async def test_who_is_asked_for_a_password_may_leave(tmp_path: Path, typed: bytes | None, status: int) -> None:
-    # A process in a shell's background ignores it, and so do those that it starts.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    ours, theirs = os.openpty()
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "service", "create-admin", "boss", "--data-dir", data_dir(tmp_path)),
-        stdin=theirs,
-        stderr=asyncio.subprocess.PIPE,
-        env=environment(),
-        start_new_session=True,
-    )
-    try:
-        assert process.stderr is not None
-        await process.stderr.readuntil(b"password for boss: ")
+    async with asking("create-admin", "boss", "--data-dir", data_dir(tmp_path)) as command:
+        await command.until_it_asks("password for boss: ")
         if typed is None:
-            # Not between its question and its waiting for the answer, where a signal is noticed with the next key only.
-            async with asyncio.timeout(READY_TIMEOUT_S):
-                while not is_asleep(process.pid):
-                    await asyncio.sleep(0.01)
-            process.send_signal(signal.SIGINT)
+            command.interrupt()
         else:
-            os.write(ours, typed)
-        async with asyncio.timeout(READY_TIMEOUT_S):
-            said = (await process.stderr.read()).decode()
-            assert await process.wait() == status, said
+            command.type(typed)
+        ended, said = await command.end()
+        assert ended == status, said
         assert "Traceback" not in said
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-        os.close(ours)
-        os.close(theirs)
 
 
 async def test_a_password_that_is_no_text_is_refused_in_one_line(tmp_path: Path) -> None:
