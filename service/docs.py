@@ -3,7 +3,8 @@
 Each route carries an `Operation` (`service/operations.py`) that says what no type can say. Everything else is derived:
 schemas from the types that decode and encode, errors from the table of problems, security from who may call.
 aiohttp-apispec collects it into the document, which is served at `/swagger.json`, and shown at `/swagger/`
-(`service.swagger_ui`). That document is the API's contract, and is meant wherever code or tests speak of *the contract*.
+(`service.swagger_ui`). That document is the API's contract, and is meant wherever code or tests speak of *the
+contract*.
 """
 
 import warnings
