@@ -9,7 +9,8 @@ Adding a command:
     2. its rule in `account.py`: `decide`, and `missing` if it speaks of a charge or a credit request; then also
        `Actor._load_subject` and `Actor._forget_subject`;
     3. its body in `service/wire/requests.py`, its handler in `service/handlers/`, its `Operation` in
-       `service/operations.py`, its row in `service/routes.py`, and the line of that in `tests/service/test_routes.py`;
+       `service/swagger/operations.py`, its row in `service/routes.py`, and the line of that in
+       `tests/service/test_routes.py`;
     4. its place in the mix and the rules of the simulation (`tests/simulation/workload.py`, `answer_rules.py`), and in
        the plain ledger (`tests/stateful/`);
     5. in the load test its kind (`loadtest/history.py`), how it is asked (`spelling.py`), and what it writes

@@ -17,8 +17,8 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
-from service.json_response import SECURITY_HEADERS
-from service.pages import Page, file, page, redirect, way_to
+from service.http.json_response import SECURITY_HEADERS
+from service.http.pages import Page, file, page, redirect, way_to
 
 FOLDER: Final = Path(__file__).parent / "static" / "console"
 HEADERS: Final = {

@@ -21,13 +21,13 @@ from actors.directory import Draining, Overloaded, RateLimited
 from journal.journal import JournalState, Standby
 from journal.reader import WrongKey
 from journal.store import JournalFault
-from service.headers import is_request_id
+from service.http.headers import is_request_id
+from service.http.json_response import REQUEST_ID, JsonResponse
+from service.http.request_loop import Answer, Answerer
 from service.identity import refusals
 from service.identity.bearer import CredentialKind
 from service.identity.credentials import Principal
-from service.json_response import REQUEST_ID, JsonResponse
 from service.problems import Problem, ProblemCode, invalid, not_found, of_http_error, of_journal_fault
-from service.request_loop import Answer, Answerer
 
 if TYPE_CHECKING:
     from service.app import Services
@@ -220,4 +220,4 @@ async def expect(request: web.Request) -> None:
 
 
 EXPECTED_SIZE_MAX: Final = 4 * 1024 * 1024
-"""Of the largest body that any operation takes; `service.decode` knows the bound of each."""
+"""Of the largest body that any operation takes; `service.http.decode` knows the bound of each."""

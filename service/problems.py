@@ -7,7 +7,8 @@ the only place that makes an error's status, headers and body. The table is part
 The `type` of a problem is `/problems/<code>`, a reference that is stable and unique within the service.
 
 Adding a code: 1. its word in `ProblemCode`; 2. its row in `PROBLEMS`; 3. in the `codes` of each operation
-(`service/operations.py`) that may answer it, so that the contract says so; 4. in `tests/service/test_problems.py`.
+(`service/swagger/operations.py`) that may answer it, so that the contract says so; 4. in
+`tests/service/test_problems.py`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from actors.commands import Refusal
 from journal import money
 from journal.store import JournalFault, JournalFrozen, JournalUnavailable, OutcomeUnknown
-from service.json_response import JsonResponse
+from service.http.json_response import JsonResponse
 
 CONTENT_TYPE: Final = "application/problem+json"
 

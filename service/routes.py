@@ -1,8 +1,8 @@
 """The routes: one table, from which routing, documentation, the answers to wrong methods, and the tests of roles
 are made. Handlers are built here from the services, and know nothing of each other.
 
-Adding a route: 1. its handler in `service/handlers/`; 2. its `Operation` in `service/operations.py`, which puts it into
-the API's contract, `/swagger.json`; 3. its row here; 4. its line in `tests/service/test_routes.py`.
+Adding a route: 1. its handler in `service/handlers/`; 2. its `Operation` in `service/swagger/operations.py`, which puts
+it into the API's contract, `/swagger.json`; 3. its row here; 4. its line in `tests/service/test_routes.py`.
 """
 
 import re
@@ -14,10 +14,7 @@ from aiohttp import hdrs, web
 from msgspec import Struct
 
 from journal.journal import boot_time_s
-from service import console, operations, swagger_ui
-from service.client_address import client_address_behind
-from service.decode import BODY_SIZE_MAX
-from service.docs import Documented, Operation, document
+from service import console
 from service.endpoint import Endpoint, Handler, Who, expect
 from service.handlers.admins import AdminHandlers
 from service.handlers.api_keys import ApiKeyHandlers
@@ -34,9 +31,14 @@ from service.handlers.statement import StatementHandlers
 from service.handlers.transactions import TransactionHandlers
 from service.handlers.trial_balance import TrialBalanceHandlers
 from service.handlers.verification import VerificationHandlers
-from service.json_response import JsonResponse
+from service.http.client_address import client_address_behind
+from service.http.decode import BODY_SIZE_MAX
+from service.http.json_response import JsonResponse
+from service.http.request_loop import FIXED_ROUTES, Answerer
 from service.problems import Problem, ProblemCode, not_found
-from service.request_loop import FIXED_ROUTES, Answerer
+from service.swagger import operations
+from service.swagger import ui as swagger_ui
+from service.swagger.document import Documented, Operation, document
 
 if TYPE_CHECKING:
     from service.app import Services

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from typing import Any
 
 from service.app import Services, running
-from service.client_address import trust_in
-from service.connections import bounds_of
 from service.database import DatabaseHome, bring_up_to_date, home_for_serving
+from service.http.client_address import trust_in
+from service.http.connections import bounds_of
+from service.http.server import HttpServer, address_of, listen, stop_signal
 from service.identity.first_admin import ensure_first_admin
 from service.routes import application_of
-from service.server import HttpServer, address_of, listen, stop_signal
 from service.settings import Settings
 
 log = logging.getLogger(__name__)

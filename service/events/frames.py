@@ -18,7 +18,7 @@ from typing import Final
 
 from journal.entry import Entry
 from service import answers
-from service.responses import encode
+from service.http.responses import encode
 
 RETRY_MS: Final = 2_000
 HEARTBEAT: Final = b": heartbeat\n\n"

@@ -5,16 +5,16 @@ from typing import Final
 from aiohttp import web
 
 from journal.times import format_time
-from service import responses
-from service.cursors import CursorFormat, CursorId, CursorInt
-from service.decode import BodyDecoder
 from service.handlers.outcomes import allowed
 from service.handlers.pages import page
+from service.http import responses
+from service.http.cursors import CursorFormat, CursorId, CursorInt
+from service.http.decode import BodyDecoder
+from service.http.json_response import JsonResponse
+from service.http.query import QueryDecoder, path_id
 from service.identity.credentials import Principal
 from service.identity.page import FIRST, Position
 from service.identity.users import User, Users
-from service.json_response import JsonResponse
-from service.query import QueryDecoder, path_id
 from service.wire import answers, queries, requests
 
 _CURSORS: Final = CursorFormat("admins", tuple[CursorInt, CursorId])

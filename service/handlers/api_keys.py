@@ -5,17 +5,17 @@ from typing import Final
 from aiohttp import web
 
 from journal.times import format_time
-from service import responses
-from service.cursors import CursorFormat, CursorId, CursorInt
-from service.decode import BodyDecoder
 from service.handlers.pages import page
 from service.handlers.scope import Scope
+from service.http import responses
+from service.http.cursors import CursorFormat, CursorId, CursorInt
+from service.http.decode import BodyDecoder
+from service.http.json_response import JsonResponse
+from service.http.query import QueryDecoder, path_id
 from service.identity.api_keys import ApiKey, ApiKeys
 from service.identity.credentials import Principal
 from service.identity.page import FIRST, Position
-from service.json_response import JsonResponse
 from service.problems import not_found
-from service.query import QueryDecoder, path_id
 from service.wire import answers, queries, requests
 
 _CURSORS: Final = CursorFormat("api-keys", tuple[CursorInt, CursorId])

@@ -5,14 +5,14 @@ from collections.abc import Callable
 from aiohttp import web
 
 from journal.times import format_time
-from service import responses
-from service.decode import BodyDecoder
 from service.handlers.outcomes import allowed
 from service.handlers.scope import Scope
+from service.http import responses
+from service.http.decode import BodyDecoder
+from service.http.json_response import JsonResponse
 from service.identity.credentials import Principal
 from service.identity.sign_in import SignIn
 from service.identity.tokens import Tokens
-from service.json_response import JsonResponse
 from service.wire import answers, requests
 
 

@@ -5,11 +5,12 @@ from aiohttp import web
 from journal.money import format_minor
 from journal.reader import Reader
 from journal.times import format_time
-from service import answers, responses
+from service import answers
 from service.handlers.scope import Scope
+from service.http import responses
+from service.http.json_response import JsonResponse
+from service.http.query import QueryDecoder
 from service.identity.credentials import Principal
-from service.json_response import JsonResponse
-from service.query import QueryDecoder
 from service.wire import answers as wire
 from service.wire import queries
 

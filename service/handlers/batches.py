@@ -19,15 +19,16 @@ from actors.directory import Directory
 from journal.entry import EntryType
 from journal.projections import ChargeStatus
 from journal.store import OutcomeUnknown
-from service import amounts, answers, phone, responses
-from service.decode import BodyDecoder
+from service import amounts, answers, phone
 from service.endpoint import check_client
 from service.handlers.charges import EXPIRES_IN_S, NOT_A_PHONE_NUMBER
 from service.handlers.outcomes import FAULTS, refused, view
 from service.handlers.scope import Scope
-from service.headers import IDEMPOTENCY_KEY
+from service.http import responses
+from service.http.decode import BodyDecoder
+from service.http.headers import IDEMPOTENCY_KEY
+from service.http.json_response import JsonResponse
 from service.identity.credentials import Principal
-from service.json_response import JsonResponse
 from service.meaning import canonical_metadata, request_hash
 from service.problems import KEY_FIELD, FieldError, Problem, ProblemCode, invalid
 from service.turnstile import ENTRIES_PER_TURN, Turnstile

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from actors.commands import Caller
-from service.headers import idempotency_key
+from service.http.headers import idempotency_key
 from service.identity.credentials import Principal
 from service.meaning import Scalar, request_hash
 

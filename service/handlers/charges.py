@@ -11,18 +11,19 @@ from msgspec import UNSET, Raw, UnsetType
 from actors.commands import Capture, Charge, Command, Refund, Void
 from actors.directory import Directory
 from journal.reader import Reader, SubjectRecord
-from service import amounts, answers, phone, responses
-from service.cursors import CursorFormat, CursorId, CursorInt
-from service.decode import BodyDecoder
+from service import amounts, answers, phone
 from service.handlers.callers import caller_of
 from service.handlers.outcomes import done
 from service.handlers.pages import page
 from service.handlers.scope import Scope
+from service.http import responses
+from service.http.cursors import CursorFormat, CursorId, CursorInt
+from service.http.decode import BodyDecoder
+from service.http.json_response import JsonResponse
+from service.http.query import QueryDecoder, path_id
 from service.identity.credentials import Principal
-from service.json_response import JsonResponse
 from service.meaning import canonical_metadata
 from service.problems import FieldError, Problem, ProblemCode, invalid, not_found
-from service.query import QueryDecoder, path_id
 from service.wire import answers as wire
 from service.wire import queries, requests
 

@@ -6,7 +6,6 @@ from aiohttp import hdrs, web
 
 from actors.directory import Directory, Draining
 from journal.reader import PostedEntry, Reader
-from service import responses
 from service.endpoint import ID_OF_REQUEST
 from service.events.feed import Feed
 from service.events.frames import position_of
@@ -14,11 +13,12 @@ from service.events.outlet import Outlet
 from service.events.permit import Permit
 from service.events.register import Register
 from service.events.stream import Stream
+from service.http import responses
+from service.http.json_response import REQUEST_ID
+from service.http.query import QueryDecoder
 from service.identity.credentials import Credentials, Principal
 from service.identity.instants import Monotonic
-from service.json_response import REQUEST_ID
 from service.problems import invalid
-from service.query import QueryDecoder
 from service.wire import queries
 
 _LAST_EVENT_ID: Final = "Last-Event-ID"

@@ -9,8 +9,8 @@ from aiohttp import web
 
 from actors.directory import Directory
 from journal.journal import Journal, JournalState
-from service import responses
-from service.json_response import JsonResponse
+from service.http import responses
+from service.http.json_response import JsonResponse
 from service.metrics import Metrics
 from service.wire.answers import Health
 

@@ -8,7 +8,7 @@ from actors.directory import Draining, Overloaded, RateLimited
 from journal.entry import EntryType
 from journal.money import format_minor
 from journal.store import JournalFault
-from service.headers import IDEMPOTENT_REPLAYED
+from service.http.headers import IDEMPOTENT_REPLAYED
 from service.identity.refusals import IdentityCode, IdentityRefusal
 from service.problems import KEY_FIELD, FieldError, Problem, ProblemCode, not_found, of_refusal
 

@@ -15,20 +15,21 @@ from journal.money import format_minor
 from journal.reader import Reader
 from journal.store import JournalFault, OutcomeUnknown
 from journal.times import format_time
-from service import amounts, answers, responses
-from service.cursors import CursorFormat, CursorId, CursorInt
-from service.decode import BodyDecoder
+from service import amounts, answers
 from service.handlers.callers import caller_of
 from service.handlers.outcomes import FAULTS, allowed, done, view
 from service.handlers.pages import page
 from service.handlers.scope import Scope
+from service.http import responses
+from service.http.cursors import CursorFormat, CursorId, CursorInt
+from service.http.decode import BodyDecoder
+from service.http.json_response import JsonResponse
+from service.http.query import QueryDecoder, path_id
 from service.identity.credentials import Principal
 from service.identity.page import FIRST, Position
 from service.identity.sellers import SellerProfile, Sellers
 from service.identity.users import Users
-from service.json_response import JsonResponse
 from service.problems import Problem, ProblemCode, invalid, not_found
-from service.query import QueryDecoder, path_id
 from service.wire import answers as wire
 from service.wire import queries, requests
 

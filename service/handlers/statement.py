@@ -5,14 +5,14 @@ from aiohttp import web
 from journal.money import format_minor
 from journal.reader import Reader
 from journal.times import format_time
-from service import responses
 from service.handlers.scope import Scope
+from service.http import responses
+from service.http.json_response import JsonResponse
+from service.http.query import QueryDecoder
 from service.identity.credentials import Principal
 from service.identity.instants import NowUs
 from service.identity.sellers import Sellers
-from service.json_response import JsonResponse
 from service.problems import invalid, not_found
-from service.query import QueryDecoder
 from service.wire import answers, queries
 
 

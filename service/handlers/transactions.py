@@ -8,15 +8,16 @@ from typing import Final
 from aiohttp import hdrs, web
 
 from journal.reader import PostedEntry, Reader
-from service import answers, csv_cells, responses
-from service.cursors import CursorFormat, CursorInt
+from service import answers, csv_cells
 from service.endpoint import ID_OF_REQUEST
 from service.handlers.pages import page
 from service.handlers.scope import Scope
+from service.http import responses
+from service.http.cursors import CursorFormat, CursorInt
+from service.http.json_response import REQUEST_ID, JsonResponse
+from service.http.query import QueryDecoder, path_id
 from service.identity.credentials import Principal
-from service.json_response import REQUEST_ID, JsonResponse
 from service.problems import not_found
-from service.query import QueryDecoder, path_id
 from service.wire import answers as wire
 from service.wire import queries
 

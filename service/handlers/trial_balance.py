@@ -5,9 +5,9 @@ from aiohttp import web
 from journal.money import format_minor
 from journal.reader import Reader
 from journal.times import format_time
-from service import responses
+from service.http import responses
+from service.http.json_response import JsonResponse
 from service.identity.credentials import Principal
-from service.json_response import JsonResponse
 from service.wire import answers
 
 

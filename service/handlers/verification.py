@@ -3,12 +3,12 @@
 from aiohttp import web
 
 from journal.times import format_time
-from service import responses
-from service.decode import BodyDecoder
+from service.http import responses
+from service.http.decode import BodyDecoder
+from service.http.json_response import JsonResponse
+from service.http.query import path_id
 from service.identity.credentials import Principal
-from service.json_response import JsonResponse
 from service.problems import not_found
-from service.query import path_id
 from service.verification_runs import VerificationRun, VerificationRuns
 from service.wire import answers, requests
 

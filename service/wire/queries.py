@@ -1,4 +1,4 @@
-"""Parameters of queries, as `service.query` decodes them. Unknown and repeated parameters are refused."""
+"""Parameters of queries, as `service.http.query` decodes them. Unknown and repeated parameters are refused."""
 
 from typing import Annotated
 

@@ -15,9 +15,9 @@ from yarl import URL
 from journal.journal import JournalState
 from service.app import Services, running
 from service.database import DatabaseHome
+from service.http.server import HttpServer, address_of, listen
 from service.identity.first_admin import ensure_first_admin
 from service.routes import application_of
-from service.server import HttpServer, address_of, listen
 from service.settings import Settings
 from tests.conftest import Database
 

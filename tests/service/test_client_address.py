@@ -5,7 +5,7 @@ from ipaddress import ip_network
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from service.client_address import client_address_behind
+from service.http.client_address import client_address_behind
 
 PROXIES = (ip_network("10.0.0.0/8"), ip_network("::1"))
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.cursors import CursorFormat, CursorId, CursorInt
+from service.http.cursors import CursorFormat, CursorId, CursorInt
+from service.http.query import QueryDecoder
 from service.problems import Problem
-from service.query import QueryDecoder
 from service.wire import queries
 
 CHARGES = CursorFormat("charges", tuple[CursorInt, CursorId])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET, Raw
 
 from service import amounts
-from service.decode import BODY_SIZE_MAX, BodyDecoder
+from service.http.decode import BODY_SIZE_MAX, BodyDecoder
 from service.problems import Problem, ProblemCode
 from service.wire import requests
 

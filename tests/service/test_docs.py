@@ -9,11 +9,13 @@ from aiohttp import web
 from msgspec import Struct
 from openapi_spec_validator import OpenAPIV2SpecValidator
 
-from service import decode, swagger_schemas, swagger_ui
-from service.docs import Documented, Operation, document
 from service.endpoint import Who
 from service.handlers import batches
+from service.http import decode
 from service.problems import PROBLEMS, ProblemCode, ProblemDocument
+from service.swagger import schemas as swagger_schemas
+from service.swagger import ui as swagger_ui
+from service.swagger.document import Documented, Operation, document
 from service.wire import answers, queries, requests
 
 ROUTES = [

@@ -16,8 +16,8 @@ from aiohttp import ClientResponse
 from msgspec import Struct
 from msgspec.structs import replace
 
+from service.http.server import HttpServer, listen
 from service.routes import application_of
-from service.server import HttpServer, listen
 from tests.conftest import Database
 from tests.service.shop import PASSWORD, Shop, User, open_shop
 

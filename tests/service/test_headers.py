@@ -6,7 +6,7 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
-from service import headers
+from service.http import headers
 from service.problems import Problem
 
 

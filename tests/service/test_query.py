@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from journal.projections import ChargeStatus
 from journal.times import format_time
+from service.http.query import QueryDecoder, path_id
 from service.problems import Problem, ProblemCode
-from service.query import QueryDecoder, path_id
 from service.wire import queries
 from service.wire.fields import Instant
 

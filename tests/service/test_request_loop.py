@@ -10,9 +10,9 @@ from aiohttp import web
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.streams import StreamReader
 
-from service.connections import Bounds, Connections
-from service.json_response import JsonResponse
-from service.request_loop import FIXED_ROUTES, Answer, body_at_hand
+from service.http.connections import Bounds, Connections
+from service.http.json_response import JsonResponse
+from service.http.request_loop import FIXED_ROUTES, Answer, body_at_hand
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from service.connections import Bounds, Connections, bounds_of
-from service.server import HttpServer, listen
+from service.http.connections import Bounds, Connections, bounds_of
+from service.http.server import HttpServer, listen
 
 GET = b"GET /echo HTTP/1.1\r\nHost: shop\r\n\r\n"
 

@@ -1,15 +1,15 @@
 """What each operation is for: what its documentation says that no type can say.
 
-Schemas, the errors that all operations of a kind have, and who may call are added by `service.docs`, which makes
-`/swagger.json` of all of it: the API's contract.
+Schemas, the errors that all operations of a kind have, and who may call are added by `service.swagger.document`, which
+makes `/swagger.json` of all of it: the API's contract.
 """
 
 from functools import partial
 from typing import Final
 
-from service.docs import Operation
 from service.problems import ProblemCode as _P
-from service.swagger_parts import LAST_EVENT_ID
+from service.swagger.document import Operation
+from service.swagger.parts import LAST_EVENT_ID
 from service.wire import answers, queries, requests
 
 _of_signing_in = partial(Operation, tag="Signing in")

@@ -3,7 +3,7 @@
 Exit status 0: done. 1: done, and the answer is no (a journal that is not what it should be). 2: a wrong option, value
 or address, or something that is in the way; one line says what, never a traceback.
 
-Adding a command: 1. its function in `service/commands.py` or beside it; 2. its row in `COMMANDS`.
+Adding a command: 1. its function in `service/cli/commands.py` or beside it; 2. its row in `COMMANDS`.
 """
 
 import argparse
@@ -22,9 +22,10 @@ from msgspec import Struct
 from journal.embedded import EmbeddedPostgresError
 from journal.schema_faults import SchemaFault
 from journal.store import JournalFault
-from service import backup, commands, logs, restore, settings
+from service import logs, settings
+from service.cli import backup, commands, restore
+from service.http.server import PortInUse
 from service.serve import serve
-from service.server import PortInUse
 from service.settings import Settings, WrongSetting
 
 Run = Callable[[Settings, argparse.Namespace], Awaitable[int]]

@@ -6,7 +6,7 @@ A client holds a connection only while it moves. Cut off are, by one look at all
     an answer that is not read  `stuck_timeout_s` after the client last took some of it
 
 and, by timers that aiohttp has anyway, what has been idle for `idle_timeout_s`. Bodies have their bound where they
-are read (`service.decode`). A request costs nothing for this but one comparison when its bytes arrive.
+are read (`service.http.decode`). A request costs nothing for this but one comparison when its bytes arrive.
 
 Above `open_max`, and for one address above `per_address_max`, a new connection is answered 503 `overloaded` before
 anything is read from it. Proxies that are trusted speak for many, and are held to the first bound only.
@@ -29,10 +29,10 @@ from aiohttp import hdrs, web
 from aiohttp.http_exceptions import LineTooLong
 from msgspec import Struct
 
-from service.headers import given_request_id
-from service.json_response import NO_STORE, REQUEST_ID, SECURITY_HEADERS
+from service.http.headers import given_request_id
+from service.http.json_response import NO_STORE, REQUEST_ID, SECURITY_HEADERS
+from service.http.request_loop import FixedRoutes, RequestLoop
 from service.problems import CONTENT_TYPE, Problem, ProblemCode, not_found
-from service.request_loop import FixedRoutes, RequestLoop
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ media type (415), what is not JSON in UTF-8 or is absurd (400), what is not of t
 at fault). Nothing here knows what a body means; amounts and phone numbers are looked at where the seller's
 currency is known (`service.amounts`, `service.phone`).
 
-Queries are decoded by `service.query`, cursors by `service.cursors`, headers by `service.headers`.
+Queries are decoded by `service.http.query`, cursors by `service.http.cursors`, headers by `service.http.headers`.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ from typing import Final, Generic, TypeVar
 import msgspec
 from aiohttp import hdrs, web
 
-from service import findings
+from service.http import findings
+from service.http.request_loop import body_at_hand
 from service.problems import Problem, ProblemCode
-from service.request_loop import body_at_hand
 
 BODY_SIZE_MAX: Final = 64 * 1024
 BODY_TIMEOUT_S: Final = 20.0

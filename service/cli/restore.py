@@ -15,12 +15,12 @@ from actors.verification import Progress, verify_journal
 from journal.embedded import restored
 from journal.migrate import check_version
 from journal.restores import Restore, confirm_restores, record_restore, restores
-from service import heads as head_lines
-from service.backup import SERVED
-from service.backup_folder import BackupFolder, NotABackup
-from service.commands import CannotDo, as_line, as_text
+from service.cli import heads as head_lines
+from service.cli.backup import SERVED
+from service.cli.backup_folder import BackupFolder, NotABackup
+from service.cli.commands import CannotDo, as_line, as_text
+from service.cli.progress_line import ProgressLine
 from service.database import DatabaseHome, bring_up_to_date, home_for_command
-from service.progress_line import ProgressLine
 from service.settings import Settings
 
 

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from journal.ids import is_id
 from journal.times import parse_time
-from service import findings
+from service.http import findings
 from service.problems import FieldError, Problem, ProblemCode, not_found
 from service.wire.fields import FilterId, Instant
 

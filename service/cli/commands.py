@@ -21,7 +21,7 @@ from journal.ids import is_id
 from journal.migrate import check_version
 from journal.reader import Reader
 from journal.restores import Restore, restores
-from service import heads as head_lines
+from service.cli import heads as head_lines
 from service.database import bring_up_to_date, home_for_command, pool_of
 from service.identity.database import Database
 from service.identity.passwords import Passwords, password_fault

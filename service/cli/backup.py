@@ -19,11 +19,11 @@ from journal.embedded import EmbeddedPostgres, make_base_backup
 from journal.embedded.binaries import MAJOR_VERSION
 from journal.migrate import check_version
 from journal.reader import Reader
-from service import heads as head_lines
-from service.backup_folder import FORMAT, BackupFolder, Manifest
-from service.commands import POOL_MAX, CannotDo
+from service.cli import heads as head_lines
+from service.cli.backup_folder import FORMAT, BackupFolder, Manifest
+from service.cli.commands import POOL_MAX, CannotDo
+from service.cli.progress_line import ProgressLine
 from service.database import home_for_command, pool_of
-from service.progress_line import ProgressLine
 from service.settings import Settings
 
 SERVED = "a served database is backed up and restored with its own tools: see docs/deployment.md"

@@ -1,7 +1,7 @@
 """A response that is JSON and known as a whole, as nearly all of them are: a status, a body, and a few headers.
 
 aiohttp's `Response` can be anything, a stream with cookies too, and passes through the states of one. This one is
-written at once, head and body in one piece (`service.request_loop`), in 0.6 us. Where more than that is
+written at once, head and body in one piece (`service.http.request_loop`), in 0.6 us. Where more than that is
 asked for (the last answer of a connection, HEAD, HTTP/1.0) `for_aiohttp` makes a response of its kind: the same bytes.
 """
 

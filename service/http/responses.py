@@ -6,8 +6,8 @@ from typing import Any, Final
 import msgspec
 from aiohttp import hdrs, web
 
-from service.headers import IDEMPOTENT_REPLAYED
-from service.json_response import NO_STORE, SECURITY_HEADERS, JsonResponse
+from service.http.headers import IDEMPOTENT_REPLAYED
+from service.http.json_response import NO_STORE, SECURITY_HEADERS, JsonResponse
 
 _HEADERS: Final[Mapping[str, str]] = {**SECURITY_HEADERS, **NO_STORE}
 _REPLAYED: Final[Mapping[str, str]] = {IDEMPOTENT_REPLAYED: "true"}

@@ -10,10 +10,10 @@ from typing import Final
 import aiohttp_apispec
 from aiohttp import hdrs
 
-from service.json_response import SECURITY_HEADERS
-from service.pages import Page, file, page, way_to
+from service.http.json_response import SECURITY_HEADERS
+from service.http.pages import Page, file, page, way_to
 
-_OURS: Final = Path(__file__).parent / "static" / "swagger"
+_OURS: Final = Path(__file__).parent.parent / "static" / "swagger"
 _PACKAGED: Final = Path(aiohttp_apispec.__file__).parent / "static"
 FILES: Final = {
     "": _OURS / "index.html",

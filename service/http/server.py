@@ -17,8 +17,8 @@ from typing import Final
 
 from aiohttp import web
 
-from service.connections import Bounds, Connections
-from service.request_loop import FIXED_ROUTES
+from service.http.connections import Bounds, Connections
+from service.http.request_loop import FIXED_ROUTES
 
 log = logging.getLogger(__name__)
 

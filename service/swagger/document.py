@@ -1,9 +1,9 @@
 """The documentation of the API: a Swagger 2.0 document made from the routes and the wire types.
 
-Each route carries an `Operation` (`service/operations.py`) that says what no type can say. Everything else is derived:
-schemas from the types that decode and encode, errors from the table of problems, security from who may call.
+Each route carries an `Operation` (`service.swagger.operations`) that says what no type can say. Everything else is
+derived: schemas from the types that decode and encode, errors from the table of problems, security from who may call.
 aiohttp-apispec collects it into the document, which is served at `/swagger.json`, and shown at `/swagger/`
-(`service.swagger_ui`). That document is the API's contract, and is meant wherever code or tests speak of *the
+(`service.swagger.ui`). That document is the API's contract, and is meant wherever code or tests speak of *the
 contract*.
 """
 
@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from service.endpoint import Who
 from service.problems import CONTENT_TYPE, PROBLEMS, FieldError, Problem, ProblemCode, ProblemDocument
-from service.swagger_parts import (
+from service.swagger.parts import (
     ANSWER_HEADERS,
     DESCRIPTION,
     IDEMPOTENCY_KEY,
@@ -26,7 +26,7 @@ from service.swagger_parts import (
     REQUEST_ID,
     SECURITY,
 )
-from service.swagger_schemas import Schema, definitions_of, query_parameters_of
+from service.swagger.schemas import Schema, definitions_of, query_parameters_of
 
 _P = ProblemCode
 _OF_BODIES: Final = (*(_P.MALFORMED_REQUEST, _P.BODY_TOO_LARGE, _P.UNSUPPORTED_MEDIA_TYPE, _P.VALIDATION_FAILED),)

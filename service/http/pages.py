@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from aiohttp import hdrs, web
 
-from service.json_response import SECURITY_HEADERS
+from service.http.json_response import SECURITY_HEADERS
 
 Page: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 """Answers GET and HEAD. What all requests have in common is around it, as around every handler (`service.endpoint`)."""

@@ -24,7 +24,7 @@ from aiohttp.http_writer import StreamWriter
 from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import ERROR, _ErrInfo
 
-from service.json_response import JsonResponse
+from service.http.json_response import JsonResponse
 
 Answer: TypeAlias = JsonResponse | web.StreamResponse
 Answerer: TypeAlias = Callable[[web.Request], Awaitable[Answer]]

@@ -6,7 +6,7 @@ from typing import Final
 from aiohttp import web
 from multidict import istr
 
-from service.json_response import REQUEST_ID
+from service.http.json_response import REQUEST_ID
 from service.problems import KEY_FIELD, invalid
 
 IDEMPOTENCY_KEY: Final = istr("Idempotency-Key")

@@ -1,0 +1,1 @@
+"""The command line: `charge-shop` and what it can do besides serving."""

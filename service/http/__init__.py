@@ -1,0 +1,1 @@
+"""HTTP itself, whatever is served: connections, requests, how they are read and answered. Knows nothing of charges."""
