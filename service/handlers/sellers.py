@@ -17,6 +17,7 @@ from journal.store import JournalFault, OutcomeUnknown
 from journal.times import format_time
 from service import amounts, answers
 from service.handlers.callers import caller_of
+from service.handlers.identity_log import Change, changed
 from service.handlers.outcomes import FAULTS, allowed, done, view
 from service.handlers.pages import page
 from service.handlers.scope import Scope
@@ -68,6 +69,7 @@ class SellerHandlers:
         # While no account can be opened there shall be no seller either.
         self._directory.journal.check_writable()
         seller = allowed(await self._sellers.create(body.username, body.password, body.name, currency))
+        changed(Change.SELLER_CREATED, seller.id, principal)
         return responses.answer(seller_object(seller, await self._opened(seller)), 201)
 
     async def _opened(self, seller: SellerProfile) -> AccountView:
@@ -124,6 +126,7 @@ class SellerHandlers:
             account, is_changed = await self._changed(seller, command)
         if body.name is not UNSET:
             seller = await self._renamed(seller, body.name, is_changed=is_changed)
+            changed(Change.SELLER_RENAMED, seller.id, principal)
         return responses.answer(seller_object(seller, account))
 
     async def _changed(self, seller: SellerProfile, command: ChangeAccount) -> tuple[AccountView, bool]:
@@ -160,6 +163,7 @@ class SellerHandlers:
         await self._scope.currency_of(seller_id)  # A password is not hashed for nobody: that takes its time.
         body = await self._set_password.read(request)
         allowed(await self._users.reset_password(seller_id, body.new_password, role="seller"))
+        changed(Change.PASSWORD_RESET, seller_id, principal)
         return responses.no_content()
 
     async def adjust(self, request: web.Request, principal: Principal) -> JsonResponse:

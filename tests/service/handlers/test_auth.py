@@ -1,5 +1,9 @@
 """Signing in and out, passwords, API keys, admins: over HTTP."""
 
+import logging
+
+import pytest
+
 from tests.service.handlers.walking import walk
 from tests.service.shop import ADMIN_PASSWORD, PASSWORD, Shop, User
 
@@ -114,3 +118,36 @@ async def test_admins_disable_each_other_but_not_the_last(shop: Shop) -> None:
     assert enabled["status"] == "active"
     taken = await shop.admin.post("/v1/admins", {"username": "Admin", "password": PASSWORD})
     assert (taken.status, taken.code) == (409, "username_taken")
+
+
+async def test_the_log_tells_who_changed_whom(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
+    """What failed is not told, nor any secret."""
+    caplog.set_level(logging.INFO)
+    admin = shop.admin
+    given = {"username": "second", "password": PASSWORD}
+    second = (await admin.done("POST", "/v1/admins", given))["id"]
+    assert (await admin.post("/v1/admins", given)).status == 409
+    for status in ("disabled", "active"):
+        await admin.done("PATCH", f"/v1/admins/{second}", {"status": status})
+    seller = await shop.seller()
+    await admin.done("PATCH", f"/v1/sellers/{seller.id}", {"name": "another", "credit_limit": "5.00"})
+    key = await seller.done("POST", "/v1/api-keys", {"name": "till"})
+    assert (await seller.ask("DELETE", f"/v1/api-keys/{key['id']}")).status == 204
+    new = {"current_password": PASSWORD, "new_password": "another long password"}
+    assert (await seller.ask("POST", "/v1/auth/password", new)).status == 204
+    reset = {"new_password": "a third long password"}
+    assert (await admin.ask("POST", f"/v1/sellers/{seller.id}/password", reset)).status == 204
+
+    told = [vars(record) for record in caplog.records if record.msg == "identity_changed"]
+    assert [(each["what"], each["whom"], each["by"]) for each in told] == [
+        ("admin_created", second, admin.id),
+        ("admin_disabled", second, admin.id),
+        ("admin_enabled", second, admin.id),
+        ("seller_created", seller.id, admin.id),
+        ("seller_renamed", seller.id, admin.id),
+        ("api_key_created", key["id"], seller.id),
+        ("api_key_revoked", key["id"], seller.id),
+        ("password_changed", seller.id, seller.id),
+        ("password_reset", seller.id, admin.id),
+    ]
+    assert not [text for text in (key["key"], *new.values(), *reset.values()) if text in caplog.text]
