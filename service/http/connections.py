@@ -3,7 +3,7 @@
 A client holds a connection only while it moves. Cut off are, by one look at all of them each second:
 
     a head that is not whole    `head_timeout_s` after the connection began, or after the first byte of a later head
-    an answer that is not read  `stuck_timeout_s` after the client last took some of it
+    an answer that is not read  `stuck_timeout_s` after the client was last seen to have taken some of it
 
 and, by timers that aiohttp has anyway, what has been idle for `idle_timeout_s`. Bodies have their bound where they
 are read (`service.http.decode`). A request costs nothing for this but one comparison when its bytes arrive.
@@ -186,7 +186,7 @@ class Connections:
 class Connection(RequestLoop):
     """One client's connection, which knows since when its client keeps it waiting."""
 
-    __slots__ = ("_connections", "_head_number", "_since", "_stuck_since", "_wire", "address")
+    __slots__ = ("_connections", "_head_number", "_since", "_stuck_since", "_unsent", "_wire", "address")
 
     def __init__(self, connections: Connections) -> None:
         super().__init__(
@@ -204,6 +204,9 @@ class Connection(RequestLoop):
         self._since = 0.0
         """When the head that is the connection's number `_head_number` began."""
         self._stuck_since: float | None = None
+        """When it was last seen that the client has taken something of what is held for it; None: nothing is."""
+        self._unsent = 0
+        """Bytes that were held for the client at the last look."""
         self.address = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -242,8 +245,11 @@ class Connection(RequestLoop):
         wire, bounds = self._wire, self._connections.bounds
         assert wire is not None
         if self.writing_paused or wire.is_closing():
-            if self._stuck_since is None:
+            # Nobody writes meanwhile, so what is left grows less only as the client takes it.
+            unsent = wire.get_write_buffer_size()
+            if self._stuck_since is None or unsent < self._unsent:
                 self._stuck_since = now
+            self._unsent = unsent
             return "unread_answers" if now - self._stuck_since > bounds.stuck_timeout_s else None
         waiter = self._waiter
         if waiter is None or waiter.done() or self._head_number != self._request_count:

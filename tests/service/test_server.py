@@ -18,7 +18,7 @@ GET = b"GET /echo HTTP/1.1\r\nHost: shop\r\n\r\n"
 
 
 class Served:
-    """A server of two routes: one answers at once, one streams for as long as it is read."""
+    """A server of three routes: one answers at once, one with much, one streams for as long as it is read."""
 
     def __init__(self, server: HttpServer, port: int) -> None:
         self.server = server
@@ -91,8 +91,12 @@ async def serving(bounds: Bounds | None = None, is_trusted: Callable[[str], bool
         finally:
             served.streams -= 1
 
+    async def large(request: web.Request) -> web.Response:
+        return web.Response(body=bytes(128 * 2**20))
+
     app = web.Application()
     app.router.add_route("*", "/echo", echo)
+    app.router.add_get("/large", large)
     app.router.add_get("/stream", stream)
     bound = listen("127.0.0.1", 0)
     server = HttpServer(app, bound, lambda: 0, bounds, is_trusted)
@@ -254,6 +258,23 @@ async def test_who_reads_slowly_may_go_on() -> None:
             await wire.reader.readexactly(16 * 2**20)
             served.look_in(seconds)
         assert (len(served.connections), served.streams) == (1, 1)
+
+
+async def test_who_takes_one_large_answer_slowly_may_go_on_until_they_stop() -> None:
+    """Though so much of it is left at every look that nothing new has been written meanwhile."""
+    async with serving(Bounds(sweep_interval_s=3_600)) as served, served.connected() as wire:
+        await wire.send(b"GET /large HTTP/1.1\r\nHost: shop\r\n\r\n")
+        for seconds in range(0, 100, 20):
+            await wire.reader.readexactly(16 * 2**20)
+            (connection,) = served.connections._open
+            assert connection.writing_paused
+            served.look_in(seconds)
+        assert len(served.connections) == 1
+        served.look_in(104)
+        await asyncio.sleep(0)
+        assert len(served.connections) == 1
+        served.look_in(106)
+        await served.until_open(0)
 
 
 async def test_above_the_bound_one_is_told_to_come_back() -> None:
