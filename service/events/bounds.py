@@ -1,4 +1,8 @@
-"""How much of everything: streams, memory, time."""
+"""How much of everything: streams, memory, time.
+
+How long a client may take nothing of what was written to it is bounded for all connections alike, streams included, by
+`service.http.connections`.
+"""
 
 from msgspec import Struct
 
@@ -9,8 +13,6 @@ class Bounds(Struct, frozen=True):
 
     heartbeat_s: float = 15.0
     """A client hears something at least this often."""
-    blocked_max_s: float = 30.0
-    """After this long without taking what was written, a client is cut off."""
     watch_every_s: float = 0.4
     """Within this a stream ends whose credential was revoked, whose client has gone, or when the service drains."""
 

@@ -163,7 +163,7 @@ class Stream:
                 elif not self._permit.holds():
                     await self._ask()
                 elif self._outlet.is_full:
-                    await self._drain()
+                    await self._outlet.drained(DRAIN_STEP_S)
                 elif not self._is_joined and self._feed.position - self._sent > self._bounds.near:
                     self._target = self._feed.position
                     await self._read()
@@ -186,12 +186,6 @@ class Stream:
         if is_in_force is None:
             await asyncio.sleep(RETRY_S)
         elif not is_in_force:
-            self.end()
-
-    async def _drain(self) -> None:
-        await self._outlet.drained(DRAIN_STEP_S)
-        if self._outlet.is_full and self._clock() - self._written_at > self._bounds.blocked_max_s:
-            log.info("event_stream_cut_off")
             self.end()
 
     async def _read(self) -> None:

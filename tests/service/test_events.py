@@ -16,6 +16,7 @@ from aiohttp import ClientResponse
 from msgspec import Struct
 from msgspec.structs import replace
 
+from service.http.connections import Bounds, Connections
 from service.http.server import HttpServer, listen
 from service.routes import application_of
 from tests.conftest import Database
@@ -287,29 +288,46 @@ async def test_unknown_parameters_are_refused(shop: Shop) -> None:
 # --- clients that are slow --------------------------------------------------------------------------------
 
 
-async def connect(user: User, address: tuple[str, int], version: str = "1.0") -> tuple[socket.socket, bytes]:
+async def connect(
+    user: User, address: tuple[str, int], version: str = "1.0", after: str | None = None
+) -> tuple[socket.socket, bytes]:
     """A connection that asks for the stream and has room for little; and what came with the head."""
     loop = asyncio.get_running_loop()
     narrow = socket.socket()
     narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
     narrow.setblocking(False)
     await loop.sock_connect(narrow, address)
-    head = f"GET /v1/events HTTP/{version}\r\nHost: x\r\nAuthorization: Bearer {user.credential}\r\n\r\n"
-    await loop.sock_sendall(narrow, head.encode())
+    head = f"GET /v1/events HTTP/{version}\r\nHost: x\r\nAuthorization: Bearer {user.credential}\r\n"
+    if after is not None:
+        head += f"Last-Event-ID: {after}\r\n"
+    await loop.sock_sendall(narrow, f"{head}\r\n".encode())
     received = b""
     while b": heartbeat\n\n" not in received:
         received += await loop.sock_recv(narrow, 4_096)
     return narrow, received.split(b": heartbeat\n\n", 1)[1]
 
 
+class Look:
+    """The sweep of all connections, when a test says so."""
+
+    connections: Connections
+
+    def after(self, seconds: float) -> None:
+        self.connections.sweep(asyncio.get_running_loop().time() + seconds)
+
+
 @asynccontextmanager
-async def served(shop: Shop) -> AsyncIterator[tuple[str, int]]:
+async def served(shop: Shop, look: Look | None = None) -> AsyncIterator[tuple[str, int]]:
     """The application on the server that it has when it is not tested, which does not cancel handlers. On its side
     too connections have room for little: they inherit that."""
     bound = listen("127.0.0.1", 0)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
-    server = HttpServer(application_of(shop.services), bound, lambda: shop.services.requests_in_flight)
+    bounds = Bounds(sweep_interval_s=3_600)  # The test looks at connections itself.
+    server = HttpServer(application_of(shop.services), bound, lambda: shop.services.requests_in_flight, bounds)
     await server.start()
+    if look is not None:
+        assert server._connections is not None
+        look.connections = server._connections
     try:
         yield bound.getsockname()
     finally:
@@ -375,17 +393,43 @@ async def no_stream(shop: Shop) -> None:
 
 
 async def test_a_client_that_reads_nothing_is_cut_off(shop: Shop) -> None:
-    bound(shop, blocked_max_s=0.3)
-    seller = await shop.seller("100.00")
-    async with served(shop) as address:
+    """By the one bound that all connections have."""
+    seller, look = await shop.seller("100.00"), Look()
+    async with served(shop, look) as address:
         narrow, received = await connect(seller, address)
         with narrow:
             await sell_much(seller)
+            look.after(0)
+            look.after(24)
+            assert shop.services.event_streams.open == 1
+            look.after(26)
             await no_stream(shop)
             async with asyncio.timeout(5):
                 received += await rest_of(narrow)
     assert received.count(b"\n\n") < 100
     assert shop.services.feed.held_bytes == 0
+
+
+async def test_a_client_that_reads_steadily_is_not_cut_off_however_slow_it_is(shop: Shop) -> None:
+    """A megabyte that is written at once, 64 KiB of it in twenty seconds."""
+    bound(shop, block_bytes_max=2_000_000)
+    seller, look = await shop.seller("100.00"), Look()
+    await sell_much(seller)
+    loop = asyncio.get_running_loop()
+    async with served(shop, look) as address:
+        narrow, received = await connect(seller, address, after="0")
+        with narrow:
+            seconds = 0
+            while received.count(b"\nevent: ") < 102:
+                look.after(seconds)
+                seconds += 20
+                wanted = len(received) + 2**16
+                async with asyncio.timeout(10):
+                    while len(received) < wanted and received.count(b"\nevent: ") < 102:
+                        more = await loop.sock_recv(narrow, 4_096)
+                        assert more, f"cut off after {seconds} seconds"
+                        received += more
+    assert seconds > 200
 
 
 async def rest_of(connection: socket.socket) -> bytes:

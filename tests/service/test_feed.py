@@ -41,7 +41,6 @@ BOUNDS = Bounds(
     encoded_together_max=4,
     undelivered_max=40,
     heartbeat_s=0.3,
-    blocked_max_s=5.0,
     slice_s=0.0005,
 )
 
