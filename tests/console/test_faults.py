@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.console.conftest import PHONE, Desk
+from tests.console.conftest import PASSWORD, PHONE, Desk
 
 if TYPE_CHECKING:
     from playwright.async_api import Page, Route
@@ -46,6 +46,42 @@ async def test_a_lost_answer_is_asked_for_again_under_the_same_key(desk: Desk) -
     assert len(set(keys)) == 1
     assert len(await seller.charges()) == 1
     desk.forgive("ERR_FAILED")
+
+
+async def test_a_sale_that_is_asked_again_is_never_sold_for_whoever_signed_in_meanwhile(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    one, other = await desk.new_seller("50.00"), await desk.new_seller("50.00")
+    page = await desk.signed_in(one.username)
+    statuses: list[int] = []
+
+    async def busy_at_first(route: "Route") -> None:
+        if route.request.method != "POST":
+            return await route.continue_()
+        if not statuses:
+            statuses.append(503)
+            headers = {"Content-Type": "application/problem+json", "Retry-After": "4"}
+            return await route.fulfill(status=503, headers=headers, body='{"code": "overloaded"}')
+        answer = await route.fetch()
+        statuses.append(answer.status)
+        return await route.fulfill(response=answer)
+
+    await page.route("**/v1/charges", busy_at_first)
+    await sell(page, "20")
+    await expect(page.get_by_text("No certain answer yet.")).to_be_visible()
+    await page.get_by_role("button", name="Sign out").click()
+    await page.get_by_label("Username").fill(other.username)
+    await page.get_by_label("Password", exact=True).fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.locator(".balance-figure")).to_have_text("$50.00")
+    async with asyncio.timeout(10):
+        while len(statuses) < 2:
+            await asyncio.sleep(0.05)
+    assert statuses == [503, 401]
+    await expect(page.get_by_role("heading", name="Sell")).to_be_visible()  # nobody was signed out by that
+    assert await one.charges() == []
+    assert await other.charges() == []
+    desk.forgive("status of 401", "status of 503")
 
 
 async def test_a_sale_that_a_reload_cut_off_is_finished_under_its_key(desk: Desk) -> None:

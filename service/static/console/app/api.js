@@ -45,8 +45,7 @@ async function json(method, path, options = {}) {
 }
 
 /** A successful Response, its body not yet read. */
-export async function request(method, path, { query, body, key, signal, headers = {}, timeout_ms = TIMEOUT_MS } = {}) {
-  const token = session.value?.token;
+export async function request(method, path, { query, body, key, signal, headers = {}, token = session.value?.token, timeout_ms = TIMEOUT_MS } = {}) {
   const sent = { ...headers };
   if (token) sent.Authorization = `Bearer ${token}`;
   if (key) sent["Idempotency-Key"] = key;

@@ -5,6 +5,7 @@
 import { useCallback, useRef, useState } from "./preact.js";
 import { LostAnswer, post, Problem } from "./api.js";
 import { whenAnswering } from "./connection.js";
+import { session } from "./session.js";
 
 /** crypto.randomUUID is there only on secure origins; random bytes are everywhere. */
 export function newKey() {
@@ -12,11 +13,15 @@ export function newKey() {
   return `console-${[...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }
 
-/** The certain answer; `onDoubt(fault)` hears of each answer that left it open. */
+/**
+ * The certain answer; `onDoubt(fault)` hears of each answer that left it open. Whoever signs in meanwhile has nothing to
+ * do with it: it is asked in the name of who began it, to the end.
+ */
 export async function certainly(path, body, key, onDoubt) {
+  const token = session.value?.token;
   for (let attempt = 0; ; attempt++) {
     try {
-      return await post(path, body, { key });
+      return await post(path, body, { key, token });
     } catch (fault) {
       const isOpen = fault instanceof LostAnswer || (fault instanceof Problem && fault.isPassing);
       if (!isOpen) throw fault;
