@@ -1,13 +1,18 @@
 """Long lists: where one was in them, what of them is saved, and that on a phone filters do not hide them."""
 
+import asyncio
 import csv
 import re
 from io import StringIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.console.conftest import PHONE, Desk, Seller
+
+if TYPE_CHECKING:
+    from playwright.async_api import Route
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -40,6 +45,33 @@ async def test_the_way_back_and_a_reload_lead_to_the_page_of_the_list_that_was_l
     await expect(page.get_by_role("cell", name="till 26", exact=True)).to_be_visible()
     await page.go_forward()
     await expect(page.get_by_role("heading", name="Charge", exact=True)).to_be_visible()
+
+
+async def test_a_list_follows_a_steady_stream_of_sales_while_it_goes_on(desk: Desk) -> None:
+    """Though its own answers take longer than it is from one sale to the next."""
+    from playwright.async_api import expect
+
+    seller = await sold(desk, 2)
+    page = await desk.signed_in(seller.username)
+
+    async def slowly(route: "Route") -> None:
+        await asyncio.sleep(0.6)
+        await route.continue_()
+
+    await page.route(re.compile(r"/v1/charges\?.*limit=25"), slowly)
+    await page.get_by_role("link", name="History").first.click()
+    await expect(page.get_by_role("cell", name="till 1", exact=True)).to_be_visible()
+
+    async def keep_selling() -> None:
+        while True:
+            await seller.api.post("/v1/charges", {"phone_number": PHONE, "amount": "0.01", "reference": "steady"})
+            await asyncio.sleep(0.02)
+
+    selling = asyncio.create_task(keep_selling())
+    try:
+        await expect(page.get_by_role("cell", name="steady", exact=True).first).to_be_visible(timeout=8_000)
+    finally:
+        selling.cancel()
 
 
 async def test_what_is_saved_is_what_the_filters_find_to_the_last_page(desk: Desk) -> None:

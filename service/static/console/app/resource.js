@@ -7,6 +7,7 @@ import { connection, whenAnswering } from "./connection.js";
 import { gaps, useLive } from "./live.js";
 
 const SETTLE_MS = 250;
+const SETTLE_MAX_MS = 1000;
 
 /**
  * `load(signal)` gives the data; `deps` as of useEffect; `isAbout(entry)` tells whether a live entry changes it.
@@ -18,10 +19,19 @@ export function useResource(load, deps, { isAbout } = {}) {
   latest.current = load;
   const attempt = useRef(null);
   const timer = useRef(null);
+  const due = useRef(null);
+  const isLate = useRef(false);
 
   const reload = useCallback(async () => {
     attempt.current?.abort();
     const abort = (attempt.current = new AbortController());
+    isLate.current = false;
+    await loaded(abort);
+    if (attempt.current === abort) attempt.current = null;
+    if (isLate.current && !abort.signal.aborted) again();
+  }, []);
+
+  const loaded = useCallback(async (abort) => {
     setState((now) => ({ ...now, isLoading: true }));
     for (;;) {
       try {
@@ -41,6 +51,18 @@ export function useResource(load, deps, { isAbout } = {}) {
     }
   }, []);
 
+  // Under a steady stream the next load is put off, but not for ever, and never takes the place of one that is under way:
+  // where answers are slow none would arrive.
+  const again = useCallback(() => {
+    due.current ??= Date.now() + SETTLE_MAX_MS;
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => {
+      due.current = null;
+      if (attempt.current) isLate.current = true;
+      else void reload();
+    }, Math.max(0, Math.min(SETTLE_MS, due.current - Date.now())));
+  }, []);
+
   useEffect(() => {
     setState({ data: null, fault: null, isLoading: true });
     void reload();
@@ -49,10 +71,6 @@ export function useResource(load, deps, { isAbout } = {}) {
 
   useEffect(() => {
     let { restored } = connection.value;
-    const again = () => {
-      clearTimeout(timer.current);
-      timer.current = setTimeout(reload, SETTLE_MS);
-    };
     const stops = [
       gaps.watch(again),
       connection.watch((value) => {
@@ -67,9 +85,7 @@ export function useResource(load, deps, { isAbout } = {}) {
   }, []);
 
   useLive((entries) => {
-    if (!isAbout || !entries.some(isAbout)) return;
-    clearTimeout(timer.current);
-    timer.current = setTimeout(reload, SETTLE_MS);
+    if (isAbout && entries.some(isAbout)) again();
   });
 
   const replace = useCallback((change) => setState((now) => ({ ...now, data: change(now.data) })), []);
