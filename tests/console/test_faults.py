@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
+END_TOKEN = """() => fetch('/v1/auth/token', {
+    method: 'DELETE', headers: {Authorization: `Bearer ${JSON.parse(sessionStorage['charge-shop.session']).token}`},
+})"""
+"""As from elsewhere: the page itself hears nothing of it."""
+
+
 async def sell(page: "Page", amount: str) -> None:
     await page.get_by_label("Phone number").fill(PHONE)
     await page.get_by_label("Amount", exact=True).fill(amount)
@@ -184,6 +190,30 @@ async def test_a_session_that_ended_elsewhere_leads_to_signing_in_and_back(desk:
     await page.get_by_role("button", name="Sign in").click()
     await expect(page.get_by_role("heading", name="Statement")).to_be_visible()
     desk.forgive("status of 401")
+
+
+async def test_what_was_asked_after_the_session_had_ended_is_not_sold_by_signing_in_again(desk: Desk) -> None:
+    """It may be hours later, and whoever bought may have gone."""
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller("50.00")
+    page = await desk.signed_in(seller.username)
+    # Otherwise the stream would tell before anything is asked.
+    await page.route("**/v1/events", lambda route: route.abort())
+    await page.evaluate(END_TOKEN)
+    await sell(page, "20")
+    await expect(page.get_by_text("Your session has ended.")).to_be_visible()
+    await page.unroute("**/v1/events")
+    await page.get_by_label("Username").fill(seller.username)
+    await page.get_by_label("Password", exact=True).fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_text("so this was not sold.")).to_be_visible()
+    await expect(page.get_by_label("Amount", exact=True)).to_have_value("20")
+    assert await seller.charges() == []
+    await page.get_by_role("button", name="Sell", exact=True).click()
+    await expect(page.locator(".receipt-done")).to_have_text("Sold")
+    assert len(await seller.charges()) == 1
+    desk.forgive("status of 401", "ERR_FAILED")
 
 
 async def test_a_token_is_nowhere_but_in_the_tab_and_ends_with_signing_out(desk: Desk) -> None:

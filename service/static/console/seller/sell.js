@@ -89,6 +89,7 @@ function SellForm({ who, sale }) {
         ${[["5", "5 minutes"], ["15", "15 minutes"], ["60", "1 hour"], ["1440", "1 day"], ["10080", "7 days"]].map(([value, name]) => html`<option key=${value} value=${value}>${name}</option>`)}</${Field}>`}
       <${Field} label="Reference" isOptional ...${bind("reference")} maxlength="100" dir="auto" error=${shown.reference} />
       <${Trouble} fault=${sale.fault} context=${{ currency }} />
+      ${sale.isUnsold && html`<${Notice} kind="warn" icon="clock">Your session had ended, so this was not sold. Sell it if it is still wanted.</${Notice}>`}
       ${sale.isInDoubt && html`<${Notice} kind="warn" icon="clock"><span role="status">No certain answer yet. Asking again with the same key until there is one: it is sold once at most. Do not sell it again elsewhere.</span></${Notice}>`}
       <${Button} kind="primary wide big" type="submit" icon=${form.mode === "hold" ? "hourglass" : "zap"} isBusy=${sale.isBusy}>${sale.isBusy ? "Selling…" : form.mode === "hold" ? "Hold" : "Sell"}</${Button}>
       ${balance && balance.available.startsWith("-") && html`<p class="hint">You sell on your credit limit of ${money(balance.credit_limit, currency)}.</p>`}
@@ -98,6 +99,7 @@ function SellForm({ who, sale }) {
 
 const formOf = ({ body }) => ({
   ...EMPTY, phone_number: body.phone_number, amount: body.amount, reference: body.reference || "", mode: body.capture === false ? "hold" : "sell",
+  ...(body.expires_in && { minutes: String(body.expires_in / 60) }),
 });
 
 function Receipt({ who, charge }) {
