@@ -103,6 +103,24 @@ async def test_many_requests_are_decided_in_a_row_from_the_keyboard(desk: Desk) 
     ]
 
 
+async def test_a_request_that_somebody_else_decides_leaves_its_place_and_its_note_to_no_other(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller()
+    made = [await seller.api.post("/v1/credit-requests", {"amount": amount}) for amount in ("21.00", "22.00", "23.00")]
+    page = await desk.admin_page()
+    await page.get_by_role("link", name=re.compile("Credit requests")).first.click()
+    queue = page.get_by_role("listbox")
+    await queue.get_by_role("option", name=re.compile(r"\$22\.00")).click()
+    await queue.press("n")
+    await page.keyboard.type("slip 22")
+    colleague = await desk.admin()
+    await colleague.post(f"/v1/credit-requests/{made[1]['id']}/reject")
+    await expect(queue.get_by_role("option", selected=True)).to_contain_text("$23.00")
+    await expect(page.get_by_text("is not pending any more")).to_be_visible()
+    await expect(page.get_by_label("Note to the seller")).to_have_value("")
+
+
 async def test_an_auditor_recomputes_a_hash_in_the_browser_and_verifies_the_journal(desk: Desk) -> None:
     from playwright.async_api import expect
 

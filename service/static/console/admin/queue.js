@@ -12,24 +12,41 @@ import { Ago } from "../ui/moment.js";
 import { Card, Facts } from "../ui/page.js";
 import { useSeller } from "../ui/seller.js";
 import { Badge, Notice } from "../ui/states.js";
+import { toast } from "../ui/toast.js";
+
+const SURPRISE_MS = 800;
 
 export function Queue({ waiting, onDecide, hasMore }) {
   const [chosenId, setChosenId] = useState(null);
   const [note, setNote] = useState("");
   const list = useRef();
   const noteBox = useRef();
-  const at = Math.max(0, waiting.findIndex(({ id }) => id === chosenId));
+  const lastAt = useRef(0);
+  const surprisedAt = useRef(0);
+  const found = waiting.findIndex(({ id }) => id === chosenId);
+  // Where the chosen one was decided elsewhere, one stays in its place instead of beginning again at the top.
+  const at = found < 0 ? Math.min(lastAt.current, waiting.length - 1) : found;
+  lastAt.current = at;
   const chosen = waiting[at];
   const choose = (index) => {
     setChosenId(waiting[Math.max(0, Math.min(waiting.length - 1, index))].id);
     setNote("");
   };
   useEffect(() => {
-    if (chosen.id !== chosenId) setChosenId(chosen.id);
+    if (chosen.id !== chosenId) {
+      if (chosenId !== null) {
+        // Neither the note nor a key that is just pressed was meant for the one that took its place.
+        surprisedAt.current = Date.now();
+        setNote("");
+        toast("The request that was chosen is not pending any more: somebody else decided it, or it was withdrawn.", "info");
+      }
+      setChosenId(chosen.id);
+    }
     list.current?.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" });
   }, [chosen.id]);
 
   const decide = (verb) => {
+    if (Date.now() - surprisedAt.current < SURPRISE_MS) return;
     const next = waiting[at + 1] ?? waiting[at - 1];
     setChosenId(next?.id ?? null);
     setNote("");
