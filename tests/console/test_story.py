@@ -91,7 +91,7 @@ async def test_many_requests_are_decided_in_a_row_from_the_keyboard(desk: Desk) 
     mine = queue.get_by_role("option", name=re.compile(seller.username))
     await expect(mine).to_have_count(3)
     await mine.first.click()  # the newest three are the last in the queue
-    for key in ("a", "r", "a"):
+    for key in ("a", "r", "A"):  # Caps Lock, or as the hint below shows it
         await queue.press(key)
     await expect(mine).to_have_count(0)
     await expect(page.get_by_text(re.compile(r"Approved: \$13\.00"))).to_be_visible()

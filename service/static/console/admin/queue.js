@@ -1,6 +1,7 @@
 // The queue of pending requests: a list to move in, and the one that is chosen beside it, with what is needed to decide.
 //
-// Keys while the list has focus: arrows (or J and K) move, A approves, R rejects, N writes a note first.
+// Keys while the list has focus: arrows (or J and K) move, A approves, R rejects, N writes a note first. Capitals do the
+// same; on a keyboard of another script the key in the same place does.
 
 import { html, useEffect, useRef, useState } from "../app/preact.js";
 import { get } from "../app/api.js";
@@ -60,7 +61,8 @@ export function Queue({ waiting, onDecide, hasMore }) {
       Home: () => choose(0), End: () => choose(waiting.length - 1),
       a: () => decide("approve"), r: () => decide("reject"), n: () => noteBox.current?.querySelector("textarea").focus(),
     };
-    const action = !event.repeat || event.key.startsWith("Arrow") || event.key === "j" || event.key === "k" ? actions[event.key] : null;
+    const key = /^[^ -~]$/.test(event.key) ? event.code.slice(-1).toLowerCase() : event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const action = !event.repeat || key.startsWith("Arrow") || key === "j" || key === "k" ? actions[key] : null;
     if (!action) return;
     event.preventDefault();
     action();
