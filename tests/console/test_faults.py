@@ -113,6 +113,37 @@ async def test_a_sale_that_a_reload_cut_off_is_finished_under_its_key(desk: Desk
     assert len(await seller.charges()) == 1
 
 
+async def test_a_dialog_stays_while_its_command_is_under_way_so_that_nobody_gives_it_twice(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller("50.00")
+    charge = await seller.api.post("/v1/charges", {"phone_number": PHONE, "amount": "20.00"})
+    page = await desk.admin_page()
+    await page.goto(f"{desk.service.url}/console/#/charges/{charge['id']}")
+    answered = asyncio.Event()
+
+    async def slowly(route: "Route") -> None:
+        await answered.wait()
+        await route.continue_()
+
+    await page.route("**/refund", slowly)
+    await page.get_by_role("button", name="Refund").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Amount").fill("5")
+    await dialog.get_by_label("Reason").fill("wrong number")
+    await dialog.get_by_role("button", name="Refund").click()
+    for _ in range(3):
+        await page.keyboard.press("Escape")
+    for name in ("Cancel", "Close"):
+        await expect(dialog.get_by_role("button", name=name)).to_be_disabled()
+    await expect(dialog).to_be_visible()
+    answered.set()
+    await expect(dialog).to_be_hidden()
+    await expect(page.locator(".receipt-head")).to_contain_text("Partly refunded")
+    [charge] = await seller.charges()
+    assert charge["refunded_amount"] == "5.00"
+
+
 async def test_a_decline_is_said_in_words_with_what_is_available(desk: Desk) -> None:
     from playwright.async_api import expect
 

@@ -63,10 +63,10 @@ function Create({ onClose, onDone }) {
     onClose();
     onDone();
   };
-  return html`<${Dialog} title="New admin" onClose=${onClose}><form class="stack" onSubmit=${submit} novalidate>
+  return html`<${Dialog} title="New admin" isBusy=${action.isBusy} onClose=${onClose}><form class="stack" onSubmit=${submit} novalidate>
     <${Trouble} fault=${action.fault} />
     <${Field} label="Username" autocapitalize="none" spellcheck="false" maxlength="100" ...${bind("username")} />
     <${PasswordField} label="First password" autocomplete="new-password" hint="At least 10 characters." ...${bind("password")} />
-    <div class="dialog-actions"><${Button} onClick=${onClose}>Cancel</${Button}><${Button} kind="primary" type="submit" isBusy=${action.isBusy}>Create</${Button}></div>
+    <div class="dialog-actions"><${Button} disabled=${action.isBusy} onClick=${onClose}>Cancel</${Button}><${Button} kind="primary" type="submit" isBusy=${action.isBusy}>Create</${Button}></div>
   </form></${Dialog}>`;
 }

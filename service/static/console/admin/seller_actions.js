@@ -16,11 +16,11 @@ function Form({ title, command, verb, kind = "primary", currency, onClose, onSub
     event.preventDefault();
     void onSubmit();
   };
-  return html`<${Dialog} title=${title} onClose=${onClose}><form class="stack" onSubmit=${submit} novalidate>
+  return html`<${Dialog} title=${title} isBusy=${command.isBusy} onClose=${onClose}><form class="stack" onSubmit=${submit} novalidate>
     <${Trouble} fault=${command.fault} context=${{ currency }} />
     ${children}
     ${command.isInDoubt && html`<p role="status">No answer yet; asking again. It will not happen twice.</p>`}
-    <div class="dialog-actions"><${Button} onClick=${onClose}>Cancel</${Button}><${Button} kind=${kind} type="submit" isBusy=${command.isBusy}>${verb}</${Button}></div>
+    <div class="dialog-actions"><${Button} disabled=${command.isBusy} onClick=${onClose}>Cancel</${Button}><${Button} kind=${kind} type="submit" isBusy=${command.isBusy}>${verb}</${Button}></div>
   </form></${Dialog}>`;
 }
 

@@ -75,12 +75,12 @@ function Create({ onClose }) {
     onClose();
     go(`/sellers/${seller.id}`);
   };
-  return html`<${Dialog} title="New seller" onClose=${onClose}><form class="stack" onSubmit=${submit} novalidate>
+  return html`<${Dialog} title="New seller" isBusy=${action.isBusy} onClose=${onClose}><form class="stack" onSubmit=${submit} novalidate>
     <${Trouble} fault=${action.fault} />
     <${Field} label="Name" dir="auto" maxlength="100" placeholder="Corner Kiosk" ...${bind("name")} autofocus />
     <${Field} label="Username" autocapitalize="none" spellcheck="false" maxlength="100" placeholder="corner-kiosk" ...${bind("username")} />
     <${PasswordField} label="First password" autocomplete="new-password" hint="At least 10 characters; the seller changes it after signing in." ...${bind("password")} />
     <${Field} label="Currency" isOptional maxlength="3" placeholder="The shop's" hint="Three letters, as EUR. Fixed for ever." inputClass="upper" ...${bind("currency")} />
-    <div class="dialog-actions"><${Button} onClick=${onClose}>Cancel</${Button}><${Button} kind="primary" type="submit" isBusy=${action.isBusy}>Create</${Button}></div>
+    <div class="dialog-actions"><${Button} disabled=${action.isBusy} onClick=${onClose}>Cancel</${Button}><${Button} kind="primary" type="submit" isBusy=${action.isBusy}>Create</${Button}></div>
   </form></${Dialog}>`;
 }

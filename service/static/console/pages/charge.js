@@ -109,14 +109,14 @@ function AmountDialog({ title, charge, most, path, verb, hint, hasReason, done, 
     onDone(answer);
   };
   const shown = { ...fieldErrors(command.fault), ...errors };
-  return html`<${Dialog} title=${title} onClose=${onClose}>
+  return html`<${Dialog} title=${title} isBusy=${command.isBusy} onClose=${onClose}>
     <form class="stack" onSubmit=${submit} novalidate>
       <p>${money(charge.amount, currency)} to <span dir="ltr">${charge.phone_number}</span></p>
       <${Trouble} fault=${command.fault} context=${{ currency }} />
       <${Field} label="Amount" inputmode="decimal" affix=${currency} value=${amount} onInput=${(event) => setAmount(event.target.value)} hint=${hint} error=${shown.amount} autofocus />
       ${hasReason && html`<${Field} label="Reason" value=${reason} onInput=${(event) => setReason(event.target.value)} maxlength="500" error=${shown.reason} />`}
       ${command.isInDoubt && html`<p role="status">No answer yet; asking again. It will not happen twice.</p>`}
-      <div class="dialog-actions"><${Button} onClick=${onClose}>Cancel</${Button}><${Button} kind="primary" type="submit" isBusy=${command.isBusy}>${verb}</${Button}></div>
+      <div class="dialog-actions"><${Button} disabled=${command.isBusy} onClick=${onClose}>Cancel</${Button}><${Button} kind="primary" type="submit" isBusy=${command.isBusy}>${verb}</${Button}></div>
     </form>
   </${Dialog}>`;
 }
@@ -129,9 +129,9 @@ function VoidDialog({ charge, onClose, onDone }) {
     toast("Voided. The credit is available again.");
     onDone(answer);
   };
-  return html`<${Dialog} title="Void the hold?" onClose=${onClose}>
+  return html`<${Dialog} title="Void the hold?" isBusy=${command.isBusy} onClose=${onClose}>
     <p>${money(charge.amount, charge.currency)} for <span dir="ltr">${charge.phone_number}</span> is given back to your available credit. This cannot be undone.</p>
     ${command.fault && html`<p class="field-error" role="alert">${explain(command.fault)}</p>`}
-    <div class="dialog-actions"><${Button} onClick=${onClose}>Keep it</${Button}><${Button} kind="danger" isBusy=${command.isBusy} onClick=${run}>Void</${Button}></div>
+    <div class="dialog-actions"><${Button} disabled=${command.isBusy} onClick=${onClose}>Keep it</${Button}><${Button} kind="danger" isBusy=${command.isBusy} onClick=${run}>Void</${Button}></div>
   </${Dialog}>`;
 }

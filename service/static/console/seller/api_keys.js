@@ -72,9 +72,9 @@ function Revoke({ apiKey, onClose, onDone }) {
     onClose();
     onDone();
   };
-  return html`<${Dialog} title="Revoke the key?" onClose=${onClose}>
+  return html`<${Dialog} title="Revoke the key?" isBusy=${action.isBusy} onClose=${onClose}>
     <p>Programs that use <b dir="auto">${apiKey.name}</b> are refused within a second. This cannot be undone.</p>
     <${Trouble} fault=${action.fault} />
-    <div class="dialog-actions"><${Button} onClick=${onClose}>Keep it</${Button}><${Button} kind="danger" isBusy=${action.isBusy} onClick=${run}>Revoke</${Button}></div>
+    <div class="dialog-actions"><${Button} disabled=${action.isBusy} onClick=${onClose}>Keep it</${Button}><${Button} kind="danger" isBusy=${action.isBusy} onClick=${run}>Revoke</${Button}></div>
   </${Dialog}>`;
 }

@@ -1,9 +1,10 @@
-// Dialogs: the browser's own, which keeps focus inside, closes on Escape and gives focus back.
+// Dialogs: the browser's own, which keeps focus inside, closes on Escape and gives focus back. While its command is under
+// way it stays: closing it would look like taking the command back, and opening it again would do it twice.
 
 import { html, useEffect, useId, useRef } from "../app/preact.js";
 import { IconButton } from "./controls.js";
 
-export function Dialog({ title, onClose, children, size = "" }) {
+export function Dialog({ title, onClose, isBusy = false, children, size = "" }) {
   const element = useRef();
   const id = useId();
   useEffect(() => {
@@ -13,10 +14,13 @@ export function Dialog({ title, onClose, children, size = "" }) {
   }, []);
   const onCancel = (event) => {
     event.preventDefault();
-    onClose();
+    if (!isBusy) onClose();
   };
-  return html`<dialog ref=${element} class="dialog ${size}" aria-labelledby=${id} onCancel=${onCancel}>
-    <header><h2 id=${id}>${title}</h2><${IconButton} icon="x" label="Close" onClick=${onClose} /></header>
+  const onKey = (event) => isBusy && event.key === "Escape" && event.preventDefault();
+  // A browser may close it whatever the page says, by a gesture.
+  const onClosed = () => (isBusy ? element.current.showModal() : onClose());
+  return html`<dialog ref=${element} class="dialog ${size}" aria-labelledby=${id} onKeyDown=${onKey} onCancel=${onCancel} onClose=${onClosed}>
+    <header><h2 id=${id}>${title}</h2><${IconButton} icon="x" label="Close" disabled=${isBusy} onClick=${onClose} /></header>
     <div class="dialog-body">${children}</div>
   </dialog>`;
 }
