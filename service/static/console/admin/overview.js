@@ -117,7 +117,7 @@ function Best({ figures }) {
   if (!figures.best.length) return html`<${Empty} icon="users" title="No sales today yet" />`;
   const most = figures.best[0].size;
   return html`<ol class="ranks">${figures.best.map(({ seller, sold, size }) => html`<li key=${seller.id}>
-    <a href=${href(`/sellers/${seller.id}`)} ><bdi>${seller.name}</bdi></a><${Amount} value=${sold} currency=${seller.currency} />
+    <a href=${href(`/sellers/${seller.id}`)} dir="auto">${seller.name}</a><${Amount} value=${sold} currency=${seller.currency} />
     <span class="rank-bar" aria-hidden="true"><i style=${{ inlineSize: `${(size / most) * 100}%` }}></i></span></li>`)}</ol>`;
 }
 

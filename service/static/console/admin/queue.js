@@ -82,8 +82,8 @@ export function Queue({ waiting, onDecide, hasMore }) {
 function QueueItem({ request, isChosen, onChoose }) {
   const seller = useSeller(request.seller_id);
   return html`<li id="request-${request.id}" role="option" aria-selected=${isChosen ? "true" : "false"} class=${isChosen ? "chosen" : ""} onClick=${onChoose}>
-    <span class="queue-who"><bdi>${seller?.name ?? "…"}</bdi></span><b><${Amount} value=${request.amount} currency=${request.currency} /></b>
-    <small><bdi>${request.note || "No note"}</bdi></small><small class="end"><${Ago} at=${request.created_at} /></small>
+    <span class="queue-who" dir="auto">${seller?.name ?? "…"}</span><b><${Amount} value=${request.amount} currency=${request.currency} /></b>
+    <small dir="auto">${request.note || "No note"}</small><small class="end"><${Ago} at=${request.created_at} /></small>
   </li>`;
 }
 
