@@ -7,6 +7,7 @@ import { html, useEffect, useRef, useState } from "../app/preact.js";
 import { get } from "../app/api.js";
 import { useResource } from "../app/resource.js";
 import { href } from "../app/router.js";
+import { session } from "../app/session.js";
 import { Amount, Figure } from "../ui/amount.js";
 import { Button, Field } from "../ui/controls.js";
 import { Ago } from "../ui/moment.js";
@@ -83,7 +84,7 @@ function QueueItem({ request, isChosen, onChoose }) {
   const seller = useSeller(request.seller_id);
   return html`<li id="request-${request.id}" role="option" aria-selected=${isChosen ? "true" : "false"} class=${isChosen ? "chosen" : ""} onClick=${onChoose}>
     <span class="queue-who" dir="auto">${seller?.name ?? "…"}</span><b><${Amount} value=${request.amount} currency=${request.currency} /></b>
-    <small dir="auto">${request.note || "No note"}</small><small class="end"><${Ago} at=${request.created_at} /></small>
+    <small dir="auto">${request.approvals.length ? "First of two approvals · " : ""}${request.note || "No note"}</small><small class="end"><${Ago} at=${request.created_at} /></small>
   </li>`;
 }
 
@@ -101,12 +102,13 @@ function Chosen({ request, note, onNote, noteBox, onDecide }) {
   );
   const { seller, before = [] } = data ?? {};
   const { currency } = request;
+  const isMine = request.approvals.some(({ by }) => by === session.value?.id);
   const amount = (value) => seller && html`<${Amount} value=${value} currency=${currency} />`;
   return html`<${Card} className="chosen-request">
     <div class="chosen-head"><div><h2 dir="auto">${seller ? html`<a href=${href(`/sellers/${seller.id}`)}>${seller.name}</a>` : html`<i class="ghost"></i>`}</h2><p>asks for</p></div>
       <p class="chosen-amount"><${Figure} value=${request.amount} currency=${currency} /></p></div>
     ${request.note && html`<blockquote dir="auto">${request.note}</blockquote>`}
-    ${request.approvals.length > 0 && html`<${Notice}>One admin has approved this already. It needs a second one.</${Notice}>`}
+    ${request.approvals.length > 0 && html`<${Notice}>${isMine ? "You have approved this already. It needs a second admin: it waits for a colleague." : "One admin has approved this already. It needs a second one: you."}</${Notice}>`}
     ${seller?.status === "suspended" && html`<${Notice} kind="warn" icon="triangle-alert">This seller is suspended.</${Notice}>`}
     <${Facts} facts=${[
       ["Available now", seller ? amount(seller.balance.available) : "…"],
