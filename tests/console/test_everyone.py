@@ -28,8 +28,8 @@ STILL = """async () => {
 # Each answers where it stands: a page is settled when nothing is being loaded.
 SETTLED = "() => document.querySelector('h1') && !document.querySelector('.skeleton, .ghost, .is-loading, [aria-busy]')"
 
-# Of the page, and of the tables in it, which would scroll by themselves.
-EXCESS = """() => Math.max(...[document.documentElement, ...document.querySelectorAll('.table-frame')]
+# Of the page, of the tables in it, which would scroll by themselves, and of figures, which their frame would cut.
+EXCESS = """() => Math.max(...[document.documentElement, ...document.querySelectorAll('.table-frame, .stat')]
     .map(element => element.scrollWidth - element.clientWidth))"""
 LONG_NAME = f"The Long Name of a Reseller in Llanfair{'pwllgwyngyll' * 4}"
 
@@ -51,6 +51,7 @@ async def furnished(browser, service):
         await admin.post(f"/v1/sellers/{sellers['long']['id']}/adjustments", credit)
         long = await nobody.signed_in("long", PASSWORD)
         await long.post("/v1/charges", {"phone_number": PHONE, "amount": "12345678.125", "reference": "r" * 100})
+        await long.post("/v1/charges", {"phone_number": PHONE, "amount": "999999.999", "capture": False})
         await long.post("/v1/credit-requests", {"amount": "12345678.125", "note": "n" * 500})
         return sellers
 
@@ -97,6 +98,10 @@ async def test_the_pages_of_a_seller_are_for_everyone(desk: Desk, furnished) -> 
     await page.goto(f"{desk.service.url}/console/#/holds")
     await page.get_by_role("button", name="Capture").first.click()
     await examine(page, "dialog Capture")
+
+
+async def test_a_figure_that_is_almost_too_long_is_not_cut_off(desk: Desk, furnished) -> None:
+    await walk(await desk.signed_in("long"), ("credit", "statement"))
 
 
 async def test_what_selling_shows_is_for_everyone(desk: Desk, furnished) -> None:
