@@ -114,6 +114,18 @@ async def test_who_waits_longest_is_first_in_the_queue_though_on_the_last_page(d
     await expect(mine.locator("b")).to_have_text(["$11.00", "$12.00", "$13.00"])
 
 
+async def test_a_filter_that_is_refused_is_said_in_words(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await sold(desk, 1)
+    page = await desk.signed_in(seller.username)
+    await page.goto(f"{desk.service.url}/console/#/charges?phone=abc")
+    await expect(page.get_by_role("alert")).to_contain_text("phone number: Expected a possible mobile number")
+    await page.goto(f"{desk.service.url}/console/#/statement?from=2026-02-01&to=2026-01-01")
+    await expect(page.get_by_role("alert")).to_contain_text("Must not be earlier than `from`.")
+    desk.forgive("status of 422")
+
+
 async def test_on_a_phone_filters_fold_away_and_say_how_many_are_set(desk: Desk) -> None:
     from playwright.async_api import expect
 

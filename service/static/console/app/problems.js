@@ -20,7 +20,11 @@ const WORDS = {
   too_many_pending: () => "100 requests are waiting for a decision already. Cancel one, or wait.",
   second_admin_needed: () => "This amount needs a second admin. Ask a colleague to approve it too.",
   last_admin: () => "This is the last active admin. Add or enable another one first.",
-  validation_failed: (problem) => (problem.errors.length ? "Check what is marked below." : problem.detail),
+  validation_failed: (problem, { isForm = true } = {}) => {
+    if (!problem.errors.length) return problem.detail;
+    if (isForm) return "Check what is marked below.";
+    return problem.errors.map(({ field, message }) => `${field.replaceAll("_", " ")}: ${message}`).join(" ");
+  },
   idempotency_key_reused: () => "This was already sent with other content. Start again from an empty form.",
   rate_limited: () => "Too much at once. Wait a moment and try again.",
   too_many_attempts: (problem) => `Too many attempts to sign in. Wait ${waiting(problem.retryAfter_s)} and try again.`,

@@ -26,12 +26,15 @@ export function Notice({ kind = "info", icon = "info", children }) {
   return html`<div class="notice ${kind}"><${Icon} name=${icon} /><div>${children}</div></div>`;
 }
 
+/** Of filters, which nothing is marked at. */
+const ASKED = { isForm: false };
+
 /** One of: loading, a problem, or the data through `children(data)`. */
 export function Loaded({ resource, lines, kind, children }) {
   if (resource.data !== null) {
-    return html`<${Trouble} fault=${resource.fault} retry=${resource.reload} />${children(resource.data)}`;
+    return html`<${Trouble} fault=${resource.fault} context=${ASKED} retry=${resource.reload} />${children(resource.data)}`;
   }
-  if (resource.fault) return html`<${Trouble} fault=${resource.fault} retry=${resource.reload} />`;
+  if (resource.fault) return html`<${Trouble} fault=${resource.fault} context=${ASKED} retry=${resource.reload} />`;
   return html`<${Skeleton} lines=${lines} kind=${kind} />`;
 }
 
