@@ -38,6 +38,10 @@ async def test_a_printed_receipt_says_who_sold_and_what_and_nothing_else(desk: D
         await expect(page.locator(".receipt-card").get_by_text(text, exact=True)).to_be_visible()
     for part in (page.get_by_role("button"), page.get_by_role("navigation"), page.get_by_text("Latest")):
         await expect(part.locator("visible=true")).to_have_count(0)
+    await page.goto(f"{desk.service.url}/console/#/charges/{charge['id']}")  # printed again, the next day
+    await expect(page.locator(".receipt-card").get_by_text(f"Kiosk {seller.username}", exact=True)).to_be_visible()
+    await page.goto(f"{desk.service.url}/console/#/statement?from=2026-01-01")
+    await expect(page.get_by_text(f"Kiosk {seller.username}, 2026-01-01 to now", exact=True)).to_be_visible()
 
 
 async def test_a_seller_that_is_suspended_while_signed_in_is_told_and_told_when_it_is_over(desk: Desk) -> None:

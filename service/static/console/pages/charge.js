@@ -35,7 +35,7 @@ export function ChargePage({ who, id }) {
   return html`<${Page} title="Charge" back=${{ path: "/charges", label: who.role === "admin" ? "Charges" : "History" }} actions=${actions}>
     <${Loaded} resource=${resource} kind="card">${({ charge, entries }) => html`
       <div class="columns wide-first">
-        <${Card} className="receipt-card"><${ChargeSummary} charge=${charge} isAdmin=${who.role === "admin"} /></${Card}>
+        <${Card} className="receipt-card">${who.seller && html`<p class="only-print">${who.seller.name}</p>`}<${ChargeSummary} charge=${charge} isAdmin=${who.role === "admin"} /></${Card}>
         <${Card} title="What happened"><${Trail} entries=${entries} /></${Card}>
       </div>`}
     </${Loaded}>

@@ -35,7 +35,7 @@ export function StatementPage({ who }) {
   );
   const isChosen = (preset) => preset.from === period.from && preset.to === period.to;
   return html`<${Page} title="Statement" actions=${html`<${CsvButton} query=${asked} filename=${`statement-${period.from || "start"}-${period.to || "now"}.csv`} /><${Button} icon="printer" onClick=${() => window.print()}>Print</${Button}>`}>
-    <p class="only-print">${who.seller.name}, ${period.from} to ${period.to}</p>
+    <p class="only-print"><bdi>${who.seller.name}</bdi>, ${period.from || "the beginning"} to ${period.to || "now"}</p>
     <${Filters} label="Period">
       <div class="chips" role="group" aria-label="Usual periods">${presets().map((preset) => html`<button key=${preset.name} type="button" class="chip" aria-pressed=${isChosen(preset) ? "true" : "false"} onClick=${() => setQuery({ from: preset.from, to: preset.to })}>${preset.name}</button>`)}</div>
       <${PeriodFields} query=${period} onChange=${(part) => setQuery({ from: period.from, to: period.to, ...part })} />
