@@ -183,6 +183,9 @@ async def test_the_page_outlives_a_restart_of_the_service_and_says_so(desk: Desk
     await sell(page, "20")
     await expect(page.get_by_text("The service does not answer.")).to_be_visible()
     await expect(page.get_by_text("No certain answer yet.")).to_be_visible()
+    # Nothing of it may look changed while it is under way.
+    for control in (page.get_by_role("button", name="$5", exact=True), page.get_by_role("radio", name="Hold first")):
+        await expect(control).to_be_disabled()
     await desk.service.start()
     await expect(page.get_by_text("The service is back")).to_be_visible()
     await expect(page.locator(".receipt-done")).to_have_text("Sold")

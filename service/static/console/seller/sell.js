@@ -81,17 +81,17 @@ function SellForm({ who, sale }) {
   const shown = { ...fieldErrors(sale.fault), ...errors };
   return html`<${Card} className="sell-card">
     <form ref=${element} class="stack" onSubmit=${submit} novalidate aria-label="Sell">
-      <${Choice} label="What" isLabelHidden options=${[{ value: "sell", label: "Sell now" }, { value: "hold", label: "Hold first" }]} value=${form.mode} onChange=${(mode) => set({ mode })} />
+      <${Choice} label="What" isLabelHidden options=${[{ value: "sell", label: "Sell now" }, { value: "hold", label: "Hold first" }]} value=${form.mode} disabled=${sale.isBusy} onChange=${(mode) => set({ mode })} />
       <${Field} label="Phone number" type="tel" inputmode="tel" dir="ltr" placeholder="+1 555 010 0001" ...${bind("phone_number")} error=${shown.phone_number} inputClass="big" />
       <${Field} label="Amount" inputmode="decimal" dir="ltr" placeholder=${decimals ? `0.${"0".repeat(decimals)}` : "0"} affix=${currency} ...${bind("amount")} error=${shown.amount} inputClass="big" />
-      <div class="usual" role="group" aria-label="Usual amounts">${USUAL.map((amount) => html`<button key=${amount} type="button" class="chip" onClick=${() => (set({ amount }), focusOn("amount"))}>${money(amount, currency)}</button>`)}</div>
-      ${form.mode === "hold" && html`<${Field} label="Give back after" as="select" value=${form.minutes} onChange=${(event) => set({ minutes: event.target.value })}>
+      <div class="usual" role="group" aria-label="Usual amounts">${USUAL.map((amount) => html`<button key=${amount} type="button" class="chip" disabled=${sale.isBusy} onClick=${() => (set({ amount }), focusOn("amount"))}>${money(amount, currency)}</button>`)}</div>
+      ${form.mode === "hold" && html`<${Field} label="Give back after" as="select" value=${form.minutes} disabled=${sale.isBusy} onChange=${(event) => set({ minutes: event.target.value })}>
         ${[["5", "5 minutes"], ["15", "15 minutes"], ["60", "1 hour"], ["1440", "1 day"], ["10080", "7 days"]].map(([value, name]) => html`<option key=${value} value=${value}>${name}</option>`)}</${Field}>`}
       <${Field} label="Reference" isOptional ...${bind("reference")} maxlength="100" dir="auto" error=${shown.reference} />
       <${Trouble} fault=${sale.fault} context=${{ currency }} />
       ${sale.isUnsold && html`<${Notice} kind="warn" icon="clock">Your session had ended, so this was not sold. Sell it if it is still wanted.</${Notice}>`}
       ${sale.isInDoubt && html`<${Notice} kind="warn" icon="clock"><span role="status">No certain answer yet. Asking again with the same key until there is one: it is sold once at most. Do not sell it again elsewhere.</span></${Notice}>`}
-      <${Button} kind="primary wide big" type="submit" icon=${form.mode === "hold" ? "hourglass" : "zap"} isBusy=${sale.isBusy}>${sale.isBusy ? "Selling…" : form.mode === "hold" ? "Hold" : "Sell"}</${Button}>
+      <${Button} kind="primary wide big" type="submit" icon=${form.mode === "hold" ? "hourglass" : "zap"} isBusy=${sale.isBusy}>${sale.isBusy ? (form.mode === "hold" ? "Holding…" : "Selling…") : form.mode === "hold" ? "Hold" : "Sell"}</${Button}>
       ${balance && balance.available.startsWith("-") && html`<p class="hint">You sell on your credit limit of ${money(balance.credit_limit, currency)}.</p>`}
     </form>
   </${Card}>`;

@@ -48,9 +48,9 @@ export function PasswordField(props) {
 }
 
 /** A few choices side by side: [{value, label}]. */
-export function Choice({ label, options, value, onChange, isLabelHidden }) {
+export function Choice({ label, options, value, onChange, isLabelHidden, disabled }) {
   const name = useId();
-  return html`<fieldset class="choice">
+  return html`<fieldset class="choice" disabled=${disabled}>
     <legend class=${isLabelHidden ? "unseen" : ""}>${label}</legend>
     <div class="choice-row">
       ${options.map((option) => html`<label key=${option.value} class=${option.value === value ? "chosen" : ""}>
