@@ -114,6 +114,26 @@ async def test_who_waits_longest_is_first_in_the_queue_though_on_the_last_page(d
     await expect(mine.locator("b")).to_have_text(["$11.00", "$12.00", "$13.00"])
 
 
+async def test_what_is_searched_for_and_what_is_found_are_the_same_after_the_navigation(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller, other = await desk.new_seller(), await desk.new_seller()
+    page = await desk.admin_page()
+    another = page.get_by_role("cell", name=other.username, exact=True)
+    sellers = page.get_by_role("navigation", name="Main").get_by_role("link", name="Sellers")
+    await sellers.click()
+    await expect(another).to_be_visible()
+    await page.get_by_label("Search").press_sequentially(f" {seller.username} ")
+    await expect(another).to_be_hidden()
+    await expect(page.get_by_label("Search")).to_have_value(f" {seller.username} ")
+    await sellers.click()
+    await expect(page.get_by_label("Search")).to_have_value("")
+    await expect(another).to_be_visible()
+    await page.go_back()
+    await expect(page.get_by_label("Search")).to_have_value(seller.username)
+    await expect(another).to_be_hidden()
+
+
 async def test_a_filter_that_is_refused_is_said_in_words(desk: Desk) -> None:
     from playwright.async_api import expect
 

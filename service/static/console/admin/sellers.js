@@ -1,6 +1,6 @@
 // Sellers: found, and created.
 
-import { html, useRef, useState } from "../app/preact.js";
+import { html, useEffect, useRef, useState } from "../app/preact.js";
 import { post } from "../app/api.js";
 import { useAction } from "../app/commands.js";
 import { onlyWrong, wrongPassword, wrongUsername } from "../app/credentials.js";
@@ -34,15 +34,21 @@ const COLUMNS = [
 export function Sellers() {
   const { query } = useStore(place);
   const [isCreating, setIsCreating] = useState(false);
+  const [typed, setTyped] = useState(query.q || "");
   const timer = useRef();
+  useEffect(() => {
+    // The way back, and the navigation, change what is searched for too.
+    if ((query.q || "") !== typed.trim()) setTyped(query.q || "");
+  }, [query.q]);
   const pages = usePages("/v1/sellers", { q: query.q, status: query.status }, { isAbout: ({ type }) => type !== "declined" });
-  const search = (q) => {
+  const search = (text) => {
+    setTyped(text);
     clearTimeout(timer.current);
-    timer.current = setTimeout(() => setQuery({ ...query, q }), SETTLE_MS);
+    timer.current = setTimeout(() => setQuery({ ...query, q: text.trim() }), SETTLE_MS);
   };
   return html`<${Page} title="Sellers" actions=${html`<${Button} kind="primary" icon="plus" onClick=${() => setIsCreating(true)}>New seller</${Button}>`}>
     <${Filters} label="Find sellers">
-      <${Field} label="Search" type="search" className="grow" placeholder="Name or username" defaultValue=${query.q || ""} onInput=${(event) => search(event.target.value.trim())} />
+      <${Field} label="Search" type="search" className="grow" placeholder="Name or username" value=${typed} onInput=${(event) => search(event.target.value)} />
       <${Choice} label="Status" options=${STATUSES} value=${query.status || ""} onChange=${(status) => setQuery({ ...query, status })} />
     </${Filters}>
     <${Pages} pages=${pages} caption="Sellers" columns=${COLUMNS}
