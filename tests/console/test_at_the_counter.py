@@ -44,6 +44,27 @@ async def test_a_printed_receipt_says_who_sold_and_what_and_nothing_else(desk: D
     await expect(page.get_by_text(f"Kiosk {seller.username}, 2026-01-01 to now", exact=True)).to_be_visible()
 
 
+async def test_the_receipt_of_a_hold_follows_what_becomes_of_it(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller("50.00")
+    page = await desk.signed_in(seller.username)
+    receipt = page.locator(".receipt-card")
+    await page.get_by_role("radio", name="Hold first").check()
+    await page.get_by_label("Phone number").fill(PHONE)
+    await page.get_by_label("Amount", exact=True).fill("20")
+    await page.get_by_role("button", name="Hold", exact=True).click()
+    await expect(page.locator(".receipt-done")).to_have_text("Held")
+    await receipt.get_by_role("button", name="Capture").click()
+    await page.get_by_role("dialog").get_by_label("Amount").fill("15")
+    await page.get_by_role("dialog").get_by_role("button", name="Capture").click()
+    await expect(page.locator(".receipt-done")).to_have_text("Sold")
+    await expect(page.locator(".receipt-amount")).to_have_text("$15.00")
+    await expect(receipt.get_by_role("button", name="Capture")).to_have_count(0)
+    [charge] = await seller.charges()
+    await expect(receipt).to_contain_text(charge["receipt"])
+
+
 async def test_a_seller_that_is_suspended_while_signed_in_is_told_and_told_when_it_is_over(desk: Desk) -> None:
     from playwright.async_api import expect
 

@@ -1,8 +1,9 @@
 // Selling: the page a counter works with all day. One form, one intent, one key: see seller/sale.js.
 
-import { html, useEffect, useRef, useState } from "../app/preact.js";
+import { html, useCallback, useEffect, useRef, useState } from "../app/preact.js";
 import { get } from "../app/api.js";
 import { useBalance } from "../app/balance.js";
+import { useLive } from "../app/live.js";
 import { useSale } from "./sale.js";
 import { readAmount } from "../app/money.js";
 import { money } from "../app/format.js";
@@ -14,7 +15,7 @@ import { Figure } from "../ui/amount.js";
 import { Button, Choice, Field } from "../ui/controls.js";
 import { Card, Page } from "../ui/page.js";
 import { Icon } from "../ui/icon.js";
-import { Empty, Loaded, Notice, Trouble } from "../ui/states.js";
+import { Empty, Loaded, Notice, Trouble, word } from "../ui/states.js";
 import { Table } from "../ui/table.js";
 
 const EMPTY = { phone_number: "", amount: "", reference: "", mode: "sell", minutes: "15" };
@@ -102,7 +103,18 @@ const formOf = ({ body }) => ({
   ...(body.expires_in && { minutes: String(body.expires_in / 60) }),
 });
 
-function Receipt({ who, charge }) {
+/** The charge as it is now: a hold is captured, voided or expires while its receipt is looked at. */
+function useLatest(charge) {
+  const [latest, setLatest] = useState(charge);
+  const again = useCallback(() => get(`/v1/charges/${charge.id}`).then(setLatest, () => {}), [charge.id]);
+  useLive((entries) => entries.some(({ charge_id, seq }) => charge_id === charge.id && seq > charge.seq) && again());
+  return [latest.id === charge.id ? latest : charge, again];
+}
+
+const DONE = { completed: "Sold", pending: "Held" };
+
+function Receipt({ who, charge: made }) {
+  const [charge, again] = useLatest(made);
   const place = useRef();
   useEffect(() => {
     if (isNarrow.matches) place.current.scrollIntoView();
@@ -110,8 +122,8 @@ function Receipt({ who, charge }) {
   const next = () => document.querySelector(".sell-card [name=phone_number]").focus();
   return html`<div ref=${place}><${Card} className="receipt-card done">
     <p class="only-print receipt-shop">${who.seller.name}</p>
-    <p class="receipt-done" role="status"><${Icon} name="circle-check" size="20" /> ${charge.status === "pending" ? "Held" : "Sold"}</p>
+    <p class="receipt-done" role="status"><${Icon} name="circle-check" size="20" /> ${DONE[charge.status] ?? word(charge.status)}</p>
     <${ChargeSummary} charge=${charge} />
-    <div class="card-actions"><${Button} kind="primary" className="next-sale" icon="zap" onClick=${next}>Next sale</${Button}><${ChargeActions} who=${who} charge=${charge} /><${Button} icon="printer" onClick=${() => window.print()}>Print receipt</${Button}><a class="button" href="#/charges/${charge.id}">Open</a></div>
+    <div class="card-actions"><${Button} kind="primary" className="next-sale" icon="zap" onClick=${next}>Next sale</${Button}><${ChargeActions} who=${who} charge=${charge} onDone=${again} /><${Button} icon="printer" onClick=${() => window.print()}>Print receipt</${Button}><a class="button" href="#/charges/${charge.id}">Open</a></div>
   </${Card}></div>`;
 }
