@@ -65,6 +65,25 @@ async def test_the_receipt_of_a_hold_follows_what_becomes_of_it(desk: Desk) -> N
     await expect(receipt).to_contain_text(charge["receipt"])
 
 
+async def test_a_dialog_stays_in_front_when_its_hold_expires_behind_it(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller("50.00")
+    hold = {"phone_number": PHONE, "amount": "20.00", "capture": False, "expires_in": 4}
+    charge = await seller.api.post("/v1/charges", hold)
+    page = await desk.signed_in(seller.username)
+    await page.goto(f"{desk.service.url}/console/#/charges/{charge['id']}")
+    await page.get_by_role("button", name="Void").click()
+    await expect(page.locator(".receipt-head")).to_contain_text("Expired")
+    dialog = page.get_by_role("dialog")
+    assert await dialog.evaluate("dialog => dialog.matches(':modal')")
+    await dialog.get_by_role("button", name="Void").click()
+    await expect(dialog).to_contain_text("This hold is not open any more")
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_be_hidden()
+    desk.forgive("status of 409")
+
+
 async def test_a_seller_that_is_suspended_while_signed_in_is_told_and_told_when_it_is_over(desk: Desk) -> None:
     from playwright.async_api import expect
 

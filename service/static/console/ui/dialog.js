@@ -9,9 +9,14 @@ export function Dialog({ title, onClose, isBusy = false, children, size = "" }) 
   const id = useId();
   useEffect(() => {
     const before = document.activeElement;
-    element.current.showModal();
     return () => before?.isConnected && before.focus();
   }, []);
+  useEffect(() => {
+    // One that was moved, since something before it came or went, is shown but modal no longer.
+    if (element.current.matches(":modal")) return;
+    element.current.removeAttribute("open");
+    element.current.showModal();
+  });
   const onCancel = (event) => {
     event.preventDefault();
     if (!isBusy) onClose();
