@@ -151,6 +151,13 @@ async def test_a_decline_is_said_in_words_with_what_is_available(desk: Desk) -> 
     page = await desk.signed_in(seller.username)
     await sell(page, "20")
     await expect(page.get_by_role("alert")).to_contain_text("Only $5.00 is available")
+    admin = await desk.admin()
+    await admin.patch(f"/v1/sellers/{seller.id}", {"credit_limit": "7.50"})
+    await page.get_by_role("link", name="Credit", exact=True).first.click()
+    await expect(page.locator(".stats")).to_contain_text("$7.50")
+    await page.get_by_role("link", name="Sell", exact=True).first.click()
+    await sell(page, "20")
+    await expect(page.get_by_role("alert")).to_contain_text("Only $12.50 is available")  # with what the limit allows
     await page.get_by_label("Phone number").fill("12")
     await page.get_by_label("Amount", exact=True).fill("1.999")
     await page.get_by_role("button", name="Sell", exact=True).click()

@@ -3,11 +3,12 @@
 
 import { LostAnswer, Problem } from "./api.js";
 import { money } from "./format.js";
+import { decimalsOf, plus, withDecimals } from "./money.js";
 
 const WORDS = {
-  insufficient_credit: (problem, { currency } = {}) =>
+  insufficient_credit: (problem, { currency, credit_limit = "0" } = {}) =>
     problem.available && currency
-      ? `Only ${money(problem.available, currency)} is available. Choose a smaller amount or request credit.`
+      ? `Only ${money(plus(problem.available, withDecimals(credit_limit, decimalsOf(problem.available))), currency)} is available. Choose a smaller amount or request credit.`
       : "There is not enough credit for this. Choose a smaller amount or request credit.",
   forbidden: () => "Your account may not do this. Ask an admin if you think it should.",
   seller_suspended: () => "This account is suspended. It can be read, and open holds can be ended. Ask an admin to reinstate it.",

@@ -89,7 +89,7 @@ function SellForm({ who, sale }) {
       ${form.mode === "hold" && html`<${Field} label="Give back after" as="select" value=${form.minutes} disabled=${sale.isBusy} onChange=${(event) => set({ minutes: event.target.value })}>
         ${[["5", "5 minutes"], ["15", "15 minutes"], ["60", "1 hour"], ["1440", "1 day"], ["10080", "7 days"]].map(([value, name]) => html`<option key=${value} value=${value}>${name}</option>`)}</${Field}>`}
       <${Field} label="Reference" isOptional ...${bind("reference")} maxlength="100" dir="auto" error=${shown.reference} />
-      <${Trouble} fault=${sale.fault} context=${{ currency }} />
+      <${Trouble} fault=${sale.fault} context=${{ currency, credit_limit: balance?.credit_limit }} />
       ${sale.isUnsold && html`<${Notice} kind="warn" icon="clock">Your session had ended, so this was not sold. Sell it if it is still wanted.</${Notice}>`}
       ${sale.isInDoubt && html`<${Notice} kind="warn" icon="clock"><span role="status">No certain answer yet. Asking again with the same key until there is one: it is sold once at most. Do not sell it again elsewhere.</span></${Notice}>`}
       <${Button} kind="primary wide big" type="submit" icon=${form.mode === "hold" ? "hourglass" : "zap"} isBusy=${sale.isBusy}>${sale.isBusy ? (form.mode === "hold" ? "Holding…" : "Selling…") : form.mode === "hold" ? "Hold" : "Sell"}</${Button}>
