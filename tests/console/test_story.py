@@ -43,9 +43,10 @@ async def test_credit_is_asked_for_and_approved_and_a_charge_is_sold_once_and_re
     await seller.get_by_role("link", name="Sell", exact=True).first.click()
     await seller.get_by_label("Phone number").fill(PHONE)
     await seller.get_by_label("Amount", exact=True).fill("30")
-    await seller.get_by_role("button", name="Sell", exact=True).dblclick()
+    await seller.get_by_role("button", name="Sell", exact=True).dblclick(delay=80)
     await expect(seller.locator(".receipt-done")).to_have_text("Sold")
     await expect(balance).to_have_text("$70.00")
+    await expect(seller.locator(".field-error")).to_have_count(0)  # of the form that is empty again
     api = await desk.nobody.signed_in("blue-kiosk", PASSWORD)
     [charge] = (await api.get("/v1/charges"))["data"]
     await expect(seller.locator(".receipt-card")).to_contain_text(charge["receipt"])

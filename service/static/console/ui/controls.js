@@ -5,7 +5,9 @@ import { Icon } from "./icon.js";
 
 export function Button({ kind = "plain", icon, isBusy = false, children, className = "", ...rest }) {
   // A busy button stays focusable: focus must not fall off the page while an answer is awaited.
-  return html`<button type="button" class="button ${kind} ${className}" aria-busy=${isBusy ? "true" : undefined}
+  // The second click of a double click would send a form that the answer to the first has just emptied.
+  const onClick = rest.type === "submit" ? (event) => event.detail > 1 && event.preventDefault() : undefined;
+  return html`<button type="button" onClick=${onClick} class="button ${kind} ${className}" aria-busy=${isBusy ? "true" : undefined}
     aria-disabled=${isBusy ? "true" : undefined} ...${rest}>
     ${isBusy ? html`<span class="spinner" aria-hidden="true"></span>` : icon && html`<${Icon} name=${icon} />`}
     ${children && html`<span>${children}</span>`}
