@@ -44,6 +44,22 @@ async def test_a_printed_receipt_says_who_sold_and_what_and_nothing_else(desk: D
     await expect(page.get_by_text(f"Kiosk {seller.username}, 2026-01-01 to now", exact=True)).to_be_visible()
 
 
+async def test_a_sale_may_be_typed_in_the_digits_that_the_page_is_written_in(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller("1500.00")
+    page = await desk.signed_in(seller.username, locale="ar-EG")
+    await page.get_by_label("Phone number").fill("\u2066+١ ٥٥٥ ٠١٠ ٠٠٠١\u2069")  # as it is copied from other pages
+    await page.get_by_label("Amount", exact=True).fill("١٬٢٣٤٫٥")
+    await page.get_by_role("button", name="Sell", exact=True).click()
+    await page.locator(".receipt-done").wait_for()
+    [charge] = await seller.charges()
+    assert (charge["phone_number"], charge["amount"]) == (PHONE, "1234.50")
+    await page.get_by_label("Amount", exact=True).fill("1" * 14)
+    await page.get_by_role("button", name="Sell", exact=True).click()
+    await expect(page.get_by_text("Use at most 13 digits before the point.")).to_be_visible()
+
+
 async def test_the_receipt_of_a_hold_follows_what_becomes_of_it(desk: Desk) -> None:
     from playwright.async_api import expect
 

@@ -30,12 +30,17 @@ export function withDecimals(text, decimals) {
 /** Adds two texts of one currency. */
 export const plus = (a, b) => sum([a, b], decimalsOf(a));
 
+/** Digits as other keyboards type them (Arabic, Persian, full-width), and the signs between them. */
+export const inLatin = (text) =>
+  text.replace(/[\u0660-\u0669\u06f0-\u06f9\uff10-\uff19]/g, (digit) => digit.charCodeAt(0) & 15).replaceAll("\u066b", ".").replaceAll("\u066c", ",");
+
 /** What a person typed, as the API takes it: {text} or {error}. A comma alone is taken for the decimal point. */
 export function readAmount(typed, decimals, { mayBeZero = false } = {}) {
-  let text = typed.trim().replace(/[\s\u00a0\u202f']/g, "");
+  let text = inLatin(typed).trim().replace(/[\s\u00a0\u202f']/g, "");
   if (/^[0-9]+,[0-9]+$/.test(text) && !(decimals < 3 && /,[0-9]{3}$/.test(text))) text = text.replace(",", ".");
   else if (/^[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?$/.test(text)) text = text.replaceAll(",", "");
   if (!text) return { error: "Enter an amount." };
+  if (/^[0-9]{14,}(\.[0-9]*)?$/.test(text)) return { error: "Use at most 13 digits before the point." };
   if (!GRAMMAR.test(text)) return { error: `Enter an amount like ${decimals ? "25." + "0".repeat(decimals) : "25"}.` };
   if (decimalsOf(text) > decimals) {
     return { error: decimals ? `Use at most ${decimals} decimals.` : "This currency has no decimals." };

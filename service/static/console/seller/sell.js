@@ -5,7 +5,7 @@ import { get } from "../app/api.js";
 import { useBalance } from "../app/balance.js";
 import { useLive } from "../app/live.js";
 import { useSale } from "./sale.js";
-import { readAmount } from "../app/money.js";
+import { inLatin, readAmount } from "../app/money.js";
 import { money } from "../app/format.js";
 import { fieldErrors } from "../app/problems.js";
 import { useResource } from "../app/resource.js";
@@ -70,7 +70,7 @@ function SellForm({ who, sale }) {
     if (amount.error) found.amount = amount.error;
     setErrors(found);
     if (Object.keys(found).length) return focusOn(Object.keys(found)[0]);
-    const body = { phone_number: form.phone_number.replace(/[\s().-]/g, ""), amount: amount.text };
+    const body = { phone_number: inLatin(form.phone_number).replace(/[\s().\-\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, ""), amount: amount.text };
     if (form.reference.trim()) body.reference = form.reference.trim();
     if (form.mode === "hold") Object.assign(body, { capture: false, expires_in: Number(form.minutes) * 60 });
     if (!(await sale.sell(body))) return undefined;
