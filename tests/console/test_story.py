@@ -104,6 +104,23 @@ async def test_many_requests_are_decided_in_a_row_from_the_keyboard(desk: Desk) 
     ]
 
 
+async def test_a_double_click_decides_one_request(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller()
+    for amount in ("31.00", "32.00"):
+        await seller.api.post("/v1/credit-requests", {"amount": amount})
+    page = await desk.admin_page()
+    await page.get_by_role("link", name=re.compile("Credit requests")).first.click()
+    mine = page.get_by_role("listbox").get_by_role("option", name=re.compile(seller.username))
+    await mine.first.click()
+    await page.get_by_role("button", name="Approve").dblclick(delay=80)
+    await expect(page.get_by_text(re.compile(r"Approved: \$31\.00"))).to_be_visible()
+    await expect(mine).to_have_count(1)
+    statuses = {one["amount"]: one["status"] for one in (await seller.api.get("/v1/credit-requests"))["data"]}
+    assert statuses == {"31.00": "approved", "32.00": "pending"}
+
+
 async def test_a_request_that_somebody_else_decides_leaves_its_place_and_its_note_to_no_other(desk: Desk) -> None:
     from playwright.async_api import expect
 

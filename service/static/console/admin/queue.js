@@ -102,6 +102,8 @@ function Chosen({ request, note, onNote, noteBox, onDecide }) {
   );
   const { seller, before = [] } = data ?? {};
   const { currency } = request;
+  // The second click of a double click would decide the one that has come in its place.
+  const once = (verb) => (event) => event.detail < 2 && onDecide(verb);
   const isMine = request.approvals.some(({ by }) => by === session.value?.id);
   const amount = (value) => seller && html`<${Amount} value=${value} currency=${currency} />`;
   return html`<${Card} className="chosen-request">
@@ -117,7 +119,7 @@ function Chosen({ request, note, onNote, noteBox, onDecide }) {
       ["Asked", html`<${Ago} at=${request.created_at} />`],
     ]} />
     <div ref=${noteBox}><${Field} label="Note to the seller" isOptional as="textarea" rows="2" maxlength="500" dir="auto" value=${note} onInput=${(event) => onNote(event.target.value)} /></div>
-    <div class="decide"><${Button} kind="primary big" icon="check" onClick=${() => onDecide("approve")}>Approve</${Button}><${Button} kind="big" icon="x" onClick=${() => onDecide("reject")}>Reject</${Button}></div>
+    <div class="decide"><${Button} kind="primary big" icon="check" onClick=${once("approve")}>Approve</${Button}><${Button} kind="big" icon="x" onClick=${once("reject")}>Reject</${Button}></div>
     ${before.length > 0 && html`<div class="before"><h3>Other requests of this seller</h3><ul>${before.map((one) => html`<li key=${one.id}><${Badge} name=${one.status} /><${Amount} value=${one.amount} currency=${currency} /><small><${Ago} at=${one.created_at} /></small></li>`)}</ul></div>`}
   </${Card}>`;
 }
