@@ -21,6 +21,7 @@ from journal.postgres import PostgresStore
 from journal.reader import Reader
 from journal.reading.cell import READ_SETTINGS
 from journal.store import JournalFault
+from service.admission import Admission
 from service.database import DatabaseHome, pool_of
 from service.events.bounds import Bounds as EventBounds
 from service.events.feed import Feed
@@ -147,6 +148,7 @@ class Services:
             on_frozen=_frozen_changed,
         )
         self.directory.attach(self.journal)
+        self.admission = Admission(self.journal, self.credentials)
         self.reader = Reader(reader_pool)
         self.event_streams = Register(
             lambda: self.directory.is_draining or self.journal.state is not JournalState.LEADING, event_bounds

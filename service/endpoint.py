@@ -21,6 +21,8 @@ from actors.directory import Draining, Overloaded, RateLimited
 from journal.journal import JournalState, Standby
 from journal.reader import WrongKey
 from journal.store import JournalFault
+from service.admission import is_gone
+from service.http.decode import AFTER_WAIT
 from service.http.headers import is_request_id
 from service.http.json_response import REQUEST_ID, JsonResponse
 from service.http.request_loop import Answer, Answerer
@@ -65,7 +67,7 @@ class Endpoint:
 
     def __init__(self, services: "Services") -> None:
         self._services = services
-        self._credentials = services.credentials
+        self._admission = services.admission
         self._journal = services.journal
         self._directory = services.directory
         self._metrics = services.metrics
@@ -76,7 +78,7 @@ class Endpoint:
     def wrap(self, handler: Handler, who: Who, method: str, path: str) -> Answerer:
         """`path` is the route's, with the names of its parameters: it is what metrics and logs show."""
         services = self._services
-        directory, new_request_id = self._directory, self._new_request_id
+        admission, directory, new_request_id = self._admission, self._directory, self._new_request_id
         # `Who.SELLER`: charges and credit requests, all of which make entries.
         turnstile = self._writers if who is Who.SELLER else self._non_writers
         is_guarded = path.startswith("/v1/")
@@ -99,9 +101,7 @@ class Endpoint:
                 if who is Who.ANYONE:
                     response = await handler(request)
                 else:
-                    principal = self._credentials.principal(request.headers.get(hdrs.AUTHORIZATION))
-                    if principal is None:
-                        principal = await self._load(request)
+                    principal = admission.known(request) or await admission.load(request)
                     if role is not None and principal.role != role:
                         raise Problem(ProblemCode.FORBIDDEN)
                     if is_by_token and principal.kind is not CredentialKind.TOKEN:
@@ -111,8 +111,9 @@ class Endpoint:
                         if turn is not None:
                             if (refused := await turn) is not None:
                                 raise refused
-                            check_client(request)
-                            principal = await self._still(request)
+                            principal = await admission.again(request)
+                    if not request.content.is_eof():
+                        request[AFTER_WAIT] = admission.again
                     response = await handler(request, principal)
             except Exception as error:
                 response = _answer_to(error, request, id_of_request, path)
@@ -133,19 +134,6 @@ class Endpoint:
 
         return answer
 
-    async def _still(self, request: web.Request) -> Principal:
-        """After a wait, in which the lease may have gone, and the credential been revoked."""
-        if self._journal.state is not JournalState.LEADING:
-            raise Standby
-        return self._credentials.principal(request.headers.get(hdrs.AUTHORIZATION)) or await self._load(request)
-
-    async def _load(self, request: web.Request) -> Principal:
-        """Who sent the request, as the database knows it."""
-        principal = await self._credentials.load(request.headers.get(hdrs.AUTHORIZATION))
-        if principal is None:
-            raise Problem(ProblemCode.UNAUTHENTICATED)
-        return principal
-
 
 def _line(
     request: web.Request, path: str, status: int, duration_s: float, principal: Principal | None
@@ -161,21 +149,10 @@ def _line(
     }
 
 
-def check_client(request: web.Request) -> None:
-    """After a wait, with nothing decided yet. A client that has gone would never hear what became of it; and where many
-    have, since they waited too long, those who still wait are served the sooner."""
-    if _is_gone(request):
-        raise ConnectionResetError("the client has gone")
-
-
-def _is_gone(request: web.Request) -> bool:
-    return request.transport is None or request.transport.is_closing()
-
-
 def _answer_to(error: Exception, request: web.Request, id_of_request: str, path: str) -> JsonResponse:
     problem = _problem_of(error)
     if problem is None:
-        if _is_gone(request):
+        if is_gone(request):
             return JsonResponse(b"", CLIENT_GONE)
         # A bug of ours: all of it into the log, nothing of it to the client.
         log.error("request_failed", exc_info=error, extra={"request_id": id_of_request, "path": path})

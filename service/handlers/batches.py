@@ -20,7 +20,7 @@ from journal.entry import EntryType
 from journal.projections import ChargeStatus
 from journal.store import OutcomeUnknown
 from service import amounts, answers, phone
-from service.endpoint import check_client
+from service.admission import Admission
 from service.handlers.charges import EXPIRES_IN_S, NOT_A_PHONE_NUMBER
 from service.handlers.outcomes import FAULTS, refused, view
 from service.handlers.scope import Scope
@@ -43,9 +43,17 @@ ERRORS_SHOWN_MAX: Final = 100
 
 
 class BatchHandlers:
-    def __init__(self, directory: Directory, turnstile: Turnstile, scope: Scope, default_region: str | None) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        turnstile: Turnstile,
+        admission: Admission,
+        scope: Scope,
+        default_region: str | None,
+    ) -> None:
         self._directory = directory
         self._turnstile = turnstile
+        self._admission = admission
         self._scope = scope
         self._default_region = default_region
         self._body = BodyDecoder(requests.CreateBatch, size_max=BODY_SIZE_MAX)
@@ -57,21 +65,25 @@ class BatchHandlers:
             raise invalid(KEY_FIELD, "A batch has no key of its own; its charges have.")
         received = await self._body.received(request)
         # One body of megabytes is decoded in a turn.
-        await self._turnstile.turn(seller_id, ENTRIES_PER_TURN)
-        check_client(request)
+        await self._turn(request, seller_id, ENTRIES_PER_TURN)
         body = self._body.decode(received)
         currency = await self._scope.currency_of(seller_id)
         charges = await self._charges(body, principal, currency)
         caller = Caller(principal.user_id, principal.role == "admin")
         if body.mode == "atomic":
-            await self._turnstile.turn(seller_id, len(charges))
+            await self._turn(request, seller_id, len(charges))
             outcome = await self._directory.ask(seller_id, ChargeMany(caller, tuple(charges), True))
             if isinstance(outcome, Refusal):
                 raise refused(outcome, currency, key_field="charges")
             results = _results_of(outcome)
         else:
-            results = await self._sell_in_parts(seller_id, caller, charges)
+            results = await self._sell_in_parts(request, seller_id, caller, charges)
         return responses.answer(_answer(results, await self._balance(seller_id, currency, results)))
+
+    async def _turn(self, request: web.Request, seller_id: str, entries: int) -> None:
+        """For a batch that has not begun; one that has is finished, whatever becomes of its sender."""
+        await self._turnstile.turn(seller_id, entries)
+        await self._admission.again(request)
 
     async def _charges(self, body: requests.CreateBatch, principal: Principal, currency: str) -> list[Charge]:
         """The commands. Raises a 422 that names every item at fault, up to a number."""
@@ -92,14 +104,19 @@ class BatchHandlers:
             raise Problem(ProblemCode.VALIDATION_FAILED, errors=errors[:ERRORS_SHOWN_MAX])
         return charges
 
-    async def _sell_in_parts(self, seller_id: str, caller: Caller, charges: list[Charge]) -> list[Done | Refusal]:
+    async def _sell_in_parts(
+        self, request: web.Request, seller_id: str, caller: Caller, charges: list[Charge]
+    ) -> list[Done | Refusal]:
         """What became of each charge. A fault, a bug too, is that of its part: those under way are waited for, those
         after it are not begun."""
         results: list[Done | Refusal] = []
         faults: list[Exception] = []
         under_way: deque[asyncio.Future[Outcome]] = deque()
-        for part in _parts(charges):
-            await self._turnstile.turn(seller_id, len(part))
+        for number, part in enumerate(_parts(charges)):
+            if number == 0:
+                await self._turn(request, seller_id, len(part))
+            else:
+                await self._turnstile.turn(seller_id, len(part))
             try:
                 under_way.append(self._directory.ask(seller_id, ChargeMany(caller, part, False)))
             except FAULTS as fault:

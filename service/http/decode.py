@@ -9,6 +9,7 @@ Queries are decoded by `service.http.query`, cursors by `service.http.cursors`, 
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -24,6 +25,9 @@ BODY_TIMEOUT_S: Final = 20.0
 
 _JSON: Final = "application/json"
 _NUL: Final = b"\\u0000"
+
+AFTER_WAIT: Final[web.RequestKey[Callable[[web.Request], Awaitable[object]]]] = web.RequestKey("after_wait")
+"""Set by whoever wants to be asked, once a body that had to be waited for has come: may its sender still?"""
 
 B = TypeVar("B", bound=msgspec.Struct)
 
@@ -47,13 +51,19 @@ class BodyDecoder(Generic[B]):
         self._decode = msgspec.json.Decoder(body_type).decode
 
     async def read(self, request: web.Request) -> B:
-        """The request's body, as soon as it has come. Raises a Problem (400, 413, 415 or 422)."""
+        """The request's body, as soon as it has come. Raises a Problem (400, 413, 415 or 422), and what is raised after
+        a wait."""
         return self.decode(await self.received(request))
 
     async def received(self, request: web.Request) -> bytes:
-        """Its bytes, as soon as all have come. Raises a Problem (400, 413 or 415)."""
+        """Its bytes, as soon as all have come. Raises a Problem (400, 413 or 415), and what is raised after a wait."""
         data = self._bytes_at_hand(request)
-        return data if data is not None else await _read(request, self.size_max, self.timeout_s)
+        if data is not None:
+            return data
+        data = await _read(request, self.size_max, self.timeout_s)
+        if (after_wait := request.get(AFTER_WAIT)) is not None:
+            await after_wait(request)
+        return data
 
     def read_at_hand(self, request: web.Request) -> B | None:
         """The request's body, when all of it has come with the head, as nearly always; None when it has to be waited

@@ -16,7 +16,7 @@ from yarl import URL
 from actors.directory import RateLimited
 from journal.store import JournalUnavailable
 from tests.conftest import Database
-from tests.service.shop import PHONE, Answer, Shop, User, open_shop
+from tests.service.shop import PASSWORD, PHONE, Answer, Shop, User, open_shop
 
 
 @pytest.fixture
@@ -47,10 +47,10 @@ class Wire:
 
 
 def head_of_sale(
-    seller: User, body: bytes, *headers: str, length: int | None = None, path: str = "/v1/charges"
+    seller: User, body: bytes, *headers: str, length: int | None = None, path: str = "/v1/charges", method: str = "POST"
 ) -> bytes:
     lines = [
-        f"POST {path} HTTP/1.1",
+        f"{method} {path} HTTP/1.1",
         "Host: shop",
         f"Authorization: Bearer {seller.credential}",
         "Content-Type: application/json",
@@ -61,6 +61,7 @@ def head_of_sale(
 
 
 SALE = json.dumps({"phone_number": PHONE, "amount": "1.00"}).encode()
+BATCH = b'{"mode":"independent","charges":[%b,%b]}' % (SALE, SALE)
 
 
 async def test_too_many_at_once_are_told_to_come_back(database: Database) -> None:
@@ -243,18 +244,69 @@ async def test_a_batch_whose_sender_goes_before_it_is_begun_is_not_sold(
 ) -> None:
     """It waits for another turn once its body has come."""
     other = await shop.seller("10.00")
-    batch = json.dumps({"mode": "independent", "charges": [json.loads(SALE)] * 2}).encode()
     async with Wire(shop) as wire:
-        wire.send(head_of_sale(other, batch, path="/v1/charges/batch"))
-        async with asyncio.timeout(10):
-            while not shop.services.requests_in_flight:
-                await asyncio.sleep(0.01)
+        wire.send(head_of_sale(other, BATCH, path="/v1/charges/batch"))
+        await is_in_flight(shop)
         async with journal_that_stands_still(shop, database, monkeypatch):
             waiting = shop.services.writers.waiting
-            wire.send(batch)
+            wire.send(BATCH)
             await waits_for_a_turn(shop, waiting)
             await leave(wire, shop)
     assert await other.balance() == ("10.00", "0.00")
+
+
+@pytest.mark.parametrize("path", ["/v1/charges", "/v1/charges/batch"])
+async def test_a_credential_that_is_revoked_before_the_body_has_come_sells_nothing(shop: Shop, path: str) -> None:
+    """A head that was sent in time is no way back in."""
+    other = await shop.seller("10.00")
+    key = await other.done("POST", "/v1/api-keys", {"name": "leaked"})
+    body = SALE if path == "/v1/charges" else BATCH
+    async with Wire(shop) as wire:
+        wire.send(head_of_sale(User(shop, key["key"]), body, path=path) + body[:5])
+        await is_in_flight(shop)
+        assert (await other.ask("DELETE", f"/v1/api-keys/{key['id']}")).status == 204
+        wire.send(body[5:])
+        assert (await wire.head()).startswith(b"HTTP/1.1 401 ")
+    assert await other.balance() == ("10.00", "0.00")
+
+
+async def test_an_admin_who_was_disabled_does_not_enable_itself(shop: Shop) -> None:
+    made = await shop.admin.done("POST", "/v1/admins", {"username": "other", "password": PASSWORD})
+    other = await shop.sign_in("other", PASSWORD)
+    body = b'{"status":"active"}'
+    path = f"/v1/admins/{made['id']}"
+    async with Wire(shop) as wire:
+        wire.send(head_of_sale(other, body, path=path, method="PATCH"))
+        await is_in_flight(shop)
+        assert (await shop.admin.ask("PATCH", path, {"status": "disabled"})).status == 200
+        wire.send(body)
+        assert (await wire.head()).startswith(b"HTTP/1.1 401 ")
+    listed = await shop.admin.done("GET", "/v1/admins")
+    assert {each["username"]: each["status"] for each in listed["data"]} == {"admin": "active", "other": "disabled"}
+
+
+async def test_a_credential_that_is_revoked_while_its_batch_waits_to_begin_sells_nothing(
+    shop: Shop, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = await shop.seller("10.00")
+    key = await other.done("POST", "/v1/api-keys", {"name": "leaked"})
+    async with Wire(shop) as wire:
+        wire.send(head_of_sale(User(shop, key["key"]), BATCH, path="/v1/charges/batch"))
+        await is_in_flight(shop)
+        async with journal_that_stands_still(shop, database, monkeypatch):
+            waiting = shop.services.writers.waiting
+            wire.send(BATCH)
+            await waits_for_a_turn(shop, waiting)
+            assert (await other.ask("DELETE", f"/v1/api-keys/{key['id']}")).status == 204
+        assert (await wire.head()).startswith(b"HTTP/1.1 401 ")
+    assert await other.balance() == ("10.00", "0.00")
+
+
+async def is_in_flight(shop: Shop) -> None:
+    """The head of a request has come."""
+    async with asyncio.timeout(10):
+        while not shop.services.requests_in_flight:
+            await asyncio.sleep(0.01)
 
 
 async def test_a_body_that_stops_halfway_is_nobodys_charge(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
