@@ -19,7 +19,7 @@ It must not wait for anything itself: while something is loaded a task waits, an
 import asyncio
 from collections import deque
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -50,7 +50,7 @@ from actors.commands import (
     Settle,
     Void,
 )
-from actors.envelope import KEY_REUSED, Envelope, UsedBy
+from actors.envelope import KEY_REUSED, Envelope, KeyOfSide, UsedBy
 from journal.committer import UsedKey
 from journal.entry import Entry
 from journal.projections import Row
@@ -58,8 +58,6 @@ from journal.store import JournalFault, JournalFrozen
 
 if TYPE_CHECKING:
     from actors.directory import Directory
-
-KeyOfSide: TypeAlias = tuple[bool, str]
 
 
 class InternalError(Exception):
@@ -144,7 +142,7 @@ class Actor:
                 self.directory.journal.check_open()
             return self._step(envelope, is_prepared)
         except JournalFault as fault:
-            envelope.fail(fault)
+            envelope.fail_undecided(fault)
         except Exception as bug:
             # What is in memory may be half changed, while what was submitted before is on its way.
             self.is_broken = True
@@ -326,7 +324,11 @@ class Actor:
 
     def _fail_mailbox(self, fault: Exception) -> None:
         while self.mailbox:
-            self.mailbox.popleft().fail(fault)
+            envelope = self.mailbox.popleft()
+            if isinstance(fault, JournalFault):
+                envelope.fail_undecided(fault)
+            else:
+                envelope.fail(fault)
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         self.task = asyncio.get_running_loop().create_task(work)
@@ -424,7 +426,7 @@ class Actor:
             if subject_id is not None and not is_known:
                 await self._load_subject(command, subject_id)
         except JournalFault as fault:
-            envelope.fail(fault)
+            envelope.fail_undecided(fault)
             return False
         return True
 

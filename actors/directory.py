@@ -15,12 +15,12 @@ from typing import cast
 from msgspec import Struct
 
 from actors.account import Rules
-from actors.actor import Actor, KeyOfSide
+from actors.actor import Actor
 from actors.commands import Command, Outcome
-from actors.envelope import Envelope
+from actors.envelope import EARLIER_ONE_UNKNOWN, Envelope, KeyOfSide, keys_of
 from journal.committer import Submission, UsedKey
 from journal.journal import Journal
-from journal.store import NotApplied, Store
+from journal.store import JournalUnavailable, NotApplied, OutcomeUnknown, Store
 
 log = logging.getLogger(__name__)
 
@@ -94,11 +94,17 @@ class Directory:
     def ask(self, seller_id: str, command: Command) -> asyncio.Future[Outcome]:
         """Gives the command to the seller's actor. A plain step; the future tells the outcome once it is durable.
 
-        Raises at once what is known at once: Draining, Standby, JournalUnavailable, RateLimited, Overloaded.
+        Raises at once what is known at once: Draining, Standby, JournalUnavailable, RateLimited, Overloaded; and
+        OutcomeUnknown, where an earlier command of the seller is in doubt, which this one may repeat.
         The future may hold UnknownSeller, NotApplied, OutcomeUnknown, and the journal's other faults."""
         if self.is_draining:
             raise Draining
-        self.journal.check_readable()
+        try:
+            self.journal.check_readable()
+        except JournalUnavailable:
+            if self.journal.is_in_doubt(seller_id) and any(keys_of(command)):
+                raise OutcomeUnknown(*EARLIER_ONE_UNKNOWN.args) from None
+            raise
         if self.in_flight >= self._bounds.in_flight_max:
             raise Overloaded
         actor = self._actors.get(seller_id)

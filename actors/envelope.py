@@ -7,22 +7,25 @@ comes to is decided by the actor. Whoever asks again with a key that is on its w
 """
 
 import asyncio
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from msgspec.structs import replace
 
-from actors.commands import Command, Done, ManyDone, Outcome, Refusal, RefusalCode
+from actors.commands import ChargeMany, Command, Done, ManyDone, Outcome, Refusal, RefusalCode
 from journal.committer import Submission
 from journal.entry import Entry
-from journal.store import JournalFault
+from journal.store import JournalFault, OutcomeUnknown
 
 if TYPE_CHECKING:
     from actors.actor import Actor
 
+KeyOfSide: TypeAlias = tuple[bool, str]
+"""Whether an admin uses it, and the idempotency key."""
 KEY_REUSED: Final = Refusal(
     RefusalCode.IDEMPOTENCY_KEY_REUSED, "the idempotency key came before with another operation or body"
 )
+EARLIER_ONE_UNKNOWN: Final = OutcomeUnknown("an earlier request under the same key may have been applied")
 
 
 class UsedBy:
@@ -40,6 +43,14 @@ class UsedBy:
         for envelope in self.waiting:
             envelope.answer(replace(self.done, is_replay=True))
         self.waiting = ()
+
+
+def keys_of(command: Command) -> Iterator[KeyOfSide]:
+    """Those that it would use up."""
+    for each in command.charges if isinstance(command, ChargeMany) else (command,):
+        caller = each.caller
+        if caller.idempotency_key is not None:
+            yield caller.by_admin, caller.idempotency_key
 
 
 class Envelope(Submission):
@@ -106,10 +117,18 @@ class Envelope(Submission):
         return ManyDone(tuple(results))
 
     def failed(self, fault: JournalFault) -> None:
-        self.fail(fault)
+        repeated = [result for result in self.results or () if isinstance(result, UsedBy)]
+        self.fail(EARLIER_ONE_UNKNOWN if any(used_by.done is None for used_by in repeated) else fault)
         for _, used_by in self.uses:
             for waiting in used_by.waiting:
                 waiting.fail(fault)
+
+    def fail_undecided(self, fault: JournalFault) -> None:
+        """Nothing came of this one. But what it repeats may be on its way, and then `fault` is not the whole truth."""
+        found = map(self.actor.keys.get, keys_of(self.command))
+        on_their_way = {used_by for used_by in found if used_by is not None and used_by.done is None}
+        is_repeated = on_their_way - {used_by for _, used_by in self.uses}
+        self.fail(EARLIER_ONE_UNKNOWN if is_repeated else fault)
 
     def answer(self, outcome: Outcome) -> None:
         self.actor.release()

@@ -119,6 +119,10 @@ class Journal:
         assert not (self.is_frozen and submission.entries)
         self._committer.submit(submission)
 
+    def is_in_doubt(self, seller_id: str) -> bool:
+        """Whether nobody knows yet if entries of this seller are durable."""
+        return self._committer is not None and seller_id in self._committer.in_doubt
+
     @property
     def is_ready(self) -> bool:
         try:

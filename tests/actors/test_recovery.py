@@ -29,9 +29,10 @@ from actors.directory import Bounds, Directory
 from journal.committer import CommitterSettings, Submission
 from journal.journal import Journal, JournalSettings
 from journal.memory import MemoryDatabase, MemoryStore
-from journal.store import Batch, JournalUnavailable, KnownKey, Lease
+from journal.store import Batch, JournalUnavailable, KnownKey, Lease, NotApplied, OutcomeUnknown
 
 SELLER_ID = "00000000-0000-7000-8000-000000000001"
+OTHER_ID = "00000000-0000-7000-8000-000000000002"
 CALLER = Caller(SELLER_ID, False)
 BATCH = ChargeMany(CALLER, (Charge(Caller(SELLER_ID, False, "key", bytes(16)), "+15550100001", 100),), True)
 WITHIN_S = 5.0
@@ -45,10 +46,17 @@ class FailingStore(MemoryStore):
         """Happens while the journal is asked for keys."""
         self.may_flush = asyncio.Event()
         self.may_flush.set()
+        self.is_flushing = False
+        """Set once one has begun; never set back here."""
 
     async def flush(self, epoch: int, batch: Batch) -> list[KnownKey]:
+        self.is_flushing = True
         await self.may_flush.wait()
-        return await super().flush(epoch, batch)
+        known = await super().flush(epoch, batch)
+        if self.is_away:
+            self.is_connected = False
+            raise OutcomeUnknown("the answer was lost")
+        return known
 
     def lose_connection(self) -> None:
         self.is_away, self.is_connected = True, False
@@ -162,6 +170,46 @@ async def test_an_atomic_batch_that_is_refused_after_all_leaves_nothing_behind()
         cell.directory.in_doubt(None)  # So that the seller is loaded again.
         view = await cell.ask(Settle())
         assert (view.available, view.held) == (1_000_000 - 2, 0)  # type: ignore[union-attr]
+
+
+async def test_nobody_who_repeats_what_is_in_doubt_is_told_that_nothing_was_applied() -> None:
+    """The first one is in the journal in the end: whoever believed it, and sold under another key, has sold twice."""
+    async with running_cell() as cell:
+        await cell.ask(Adjust(CALLER, 1_000, "credit", "a test"))
+        await cell.ask(Adjust(CALLER, 1_000, "credit", "a test"), OTHER_ID)
+        charge = Charge(_with_key("in doubt"), "+15550100001", 100)
+        cell.store.is_away = True
+        cell.store.may_flush.clear()
+        cell.store.meanwhile = cell.store.may_flush.set
+        cell.store.is_flushing = False
+        first = asyncio.ensure_future(cell.ask(charge))
+        async with asyncio.timeout(WITHIN_S):
+            while not cell.store.is_flushing:
+                await asyncio.sleep(0)
+        asked = [
+            # As one of many; behind something that asks the journal, which keeps the actor busy; and while it recovers.
+            asyncio.ensure_future(cell.ask(ChargeMany(CALLER, (charge,), False))),
+            asyncio.ensure_future(cell.ask(BATCH)),
+            asyncio.ensure_future(cell.ask(charge)),
+            asyncio.ensure_future(cell.ask(ChargeMany(CALLER, (charge, *BATCH.charges), True))),
+        ]
+        async with asyncio.timeout(WITHIN_S):
+            while not cell.journal.is_in_doubt(SELLER_ID):
+                await asyncio.sleep(0)
+        of_journal = [type(each) for each in await asyncio.gather(*asked, return_exceptions=True)]
+        assert of_journal == [OutcomeUnknown, NotApplied, OutcomeUnknown, OutcomeUnknown]
+        with pytest.raises(OutcomeUnknown):
+            await cell.ask(charge)
+        for command, seller_id in ((replace(charge, caller=CALLER), SELLER_ID), (charge, OTHER_ID)):
+            with pytest.raises(JournalUnavailable):
+                await cell.ask(command, seller_id)
+
+        cell.store.is_away = False
+        cell.store.meanwhile = lambda: None
+        sold = await first
+        assert isinstance(sold, Done)
+        await cell.is_ready()
+        assert await cell.ask(charge) == replace(sold, is_replay=True)
 
 
 def _with_key(key: str) -> Caller:
