@@ -18,7 +18,7 @@ It must not wait for anything itself: while something is loaded a task waits, an
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -50,7 +50,7 @@ from actors.commands import (
     Settle,
     Void,
 )
-from actors.envelope import KEY_REUSED, Envelope, KeyOfSide, UsedBy
+from actors.envelope import KEY_REUSED, Envelope, KeyOfSide, UsedBy, keys_of
 from journal.committer import UsedKey
 from journal.entry import Entry
 from journal.projections import Row
@@ -119,6 +119,10 @@ class Actor:
             self.mailbox = deque()
         return self.mailbox
 
+    @property
+    def queued(self) -> Sequence[Envelope]:
+        return self.mailbox or ()
+
     def release(self) -> None:
         self.in_flight -= 1
         self.directory.in_flight -= 1
@@ -128,7 +132,7 @@ class Actor:
         try:
             self.directory.journal.check_readable()
         except JournalFault as fault:
-            envelope.fail(fault)
+            envelope.fail_honestly(fault)
         else:
             envelope.answer(outcome)
 
@@ -142,7 +146,7 @@ class Actor:
                 self.directory.journal.check_open()
             return self._step(envelope, is_prepared)
         except JournalFault as fault:
-            envelope.fail_undecided(fault)
+            envelope.fail_honestly(fault)
         except Exception as bug:
             # What is in memory may be half changed, while what was submitted before is on its way.
             self.is_broken = True
@@ -252,6 +256,13 @@ class Actor:
         self.directory.remember(self, key)
         envelope.uses.append((index, used_by))
 
+    def known(self, command: Command) -> Iterator[UsedBy]:
+        """What was used before of the keys that it would use up, as far as that is in memory."""
+        for key in keys_of(command):
+            used_by = self.keys.get(key)
+            if used_by is not None:
+                yield used_by
+
     def forget_key(self, key: KeyOfSide) -> bool:
         """Lets go of a key whose answer need not be in memory, for the journal knows it; False when it still must.
 
@@ -326,7 +337,7 @@ class Actor:
         while self.mailbox:
             envelope = self.mailbox.popleft()
             if isinstance(fault, JournalFault):
-                envelope.fail_undecided(fault)
+                envelope.fail_honestly(fault)
             else:
                 envelope.fail(fault)
 
@@ -426,7 +437,7 @@ class Actor:
             if subject_id is not None and not is_known:
                 await self._load_subject(command, subject_id)
         except JournalFault as fault:
-            envelope.fail_undecided(fault)
+            envelope.fail_honestly(fault)
             return False
         return True
 

@@ -98,7 +98,7 @@ async def decide_atomic(actor: "Actor", envelope: Envelope, command: ChargeMany)
         # The journal was asked for its keys meanwhile, and a hold that is given back is submitted at once.
         actor.directory.journal.check_writable()
     except JournalFault as fault:
-        envelope.fail_undecided(fault)
+        envelope.fail_honestly(fault)
         return
     account = actor.account
     now_us = actor.directory.clock_us()

@@ -102,7 +102,7 @@ class Directory:
         try:
             self.journal.check_readable()
         except JournalUnavailable:
-            if self.journal.is_in_doubt(seller_id) and any(keys_of(command)):
+            if self._may_repeat(seller_id, command):
                 raise OutcomeUnknown(*EARLIER_ONE_UNKNOWN.args) from None
             raise
         if self.in_flight >= self._bounds.in_flight_max:
@@ -118,13 +118,21 @@ class Directory:
         actor.take(Envelope(actor, command, reply))
         return reply
 
+    def _may_repeat(self, seller_id: str, command: Command) -> bool:
+        """Whether it asks for what may have been applied before, or will be: what queues ahead of it included."""
+        keys = set(keys_of(command))
+        actor = self._actors.get(seller_id)
+        if actor is None:
+            return bool(keys) and self.journal.is_in_doubt(seller_id)
+        return any(actor.known(command)) or any(not keys.isdisjoint(keys_of(each.command)) for each in actor.queued)
+
     @property
     def sellers_loaded(self) -> int:
         return len(self._actors)
 
     def queued(self) -> int:
         """Commands that wait in mailboxes."""
-        return sum(len(actor.mailbox) for actor in self._actors.values() if actor.mailbox)
+        return sum(len(actor.queued) for actor in self._actors.values())
 
     def drain(self) -> None:
         """Takes no more commands; `in_flight` and the journal's `is_settled` tell when those that came are done."""

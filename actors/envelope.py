@@ -117,17 +117,16 @@ class Envelope(Submission):
         return ManyDone(tuple(results))
 
     def failed(self, fault: JournalFault) -> None:
-        repeated = [result for result in self.results or () if isinstance(result, UsedBy)]
-        self.fail(EARLIER_ONE_UNKNOWN if any(used_by.done is None for used_by in repeated) else fault)
+        self.fail_honestly(fault)
         for _, used_by in self.uses:
             for waiting in used_by.waiting:
                 waiting.fail(fault)
 
-    def fail_undecided(self, fault: JournalFault) -> None:
-        """Nothing came of this one. But what it repeats may be on its way, and then `fault` is not the whole truth."""
-        found = map(self.actor.keys.get, keys_of(self.command))
-        on_their_way = {used_by for used_by in found if used_by is not None and used_by.done is None}
-        is_repeated = on_their_way - {used_by for _, used_by in self.uses}
+    def fail_honestly(self, fault: JournalFault) -> None:
+        """Nothing came of this one, or nobody knows. But what it repeats may be applied, or be on its way, and then
+        `fault` is not the whole truth."""
+        own = {used_by for _, used_by in self.uses}
+        is_repeated = any(used_by not in own for used_by in self.actor.known(self.command))
         self.fail(EARLIER_ONE_UNKNOWN if is_repeated else fault)
 
     def answer(self, outcome: Outcome) -> None:

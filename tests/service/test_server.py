@@ -35,6 +35,15 @@ class Served:
             while len(self.connections) != number:
                 await asyncio.sleep(0)
 
+    async def until_nothing_is_taken(self) -> None:
+        """What the kernel has room for has gone, and its client reads no more."""
+        (connection,) = self.connections._open
+        assert connection.transport is not None
+        left, now = -1, connection.transport.get_write_buffer_size()
+        while now != left:
+            await asyncio.sleep(0.1)
+            left, now = now, connection.transport.get_write_buffer_size()
+
     def look_in(self, seconds: float) -> None:
         """As the sweep will see the connections then."""
         self.connections.sweep(asyncio.get_running_loop().time() + seconds)
@@ -270,10 +279,12 @@ async def test_who_takes_one_large_answer_slowly_may_go_on_until_they_stop() -> 
             assert connection.writing_paused
             served.look_in(seconds)
         assert len(served.connections) == 1
-        served.look_in(104)
+        await served.until_nothing_is_taken()
+        served.look_in(81)
+        served.look_in(100)
         await asyncio.sleep(0)
         assert len(served.connections) == 1
-        served.look_in(106)
+        served.look_in(110)
         await served.until_open(0)
 
 

@@ -38,7 +38,7 @@ from actors.commands import (
 )
 from journal.entry import Entry
 from journal.memory import MemoryDatabase
-from journal.store import NotApplied
+from journal.store import JournalUnavailable, NotApplied
 from tests.simulation.journal_rules import Violation
 from tests.simulation.model import BALANCE_MAX, Limits, State, details_of, minor
 from tests.simulation.operations import Attempt, History, Operation, tag_of
@@ -98,6 +98,8 @@ class AnswerRules:
                     self._check_refusal(attempt, refusal, entries)
                 case NotApplied(args=("poison",)):
                     self._require(attempt, operation.seller_id in poisoned, "failed by another seller's bad value")
+                case NotApplied() | JournalUnavailable():
+                    self._check_not_applied(attempt)
                 case UnknownSeller():
                     self._require(attempt, operation.seller_id not in self._written_steps, "the seller is known")
                 case None:
@@ -143,6 +145,14 @@ class AnswerRules:
         self._require(attempt, done.opening == opening, "the opening entry is another")
         if not done.is_replay:
             self._require(attempt, self._written_step(entry) > attempt.asked_step, "an old entry as a new one")
+
+    def _check_not_applied(self, attempt: Attempt) -> None:
+        """Who is told so may ask for the same under another key: nothing under this one may be on its way there."""
+        for each in attempt.operation.attempts:
+            is_open = each.asked_step < attempt.asked_step and attempt.answered_step < each.answered_step
+            is_first = isinstance(each.answer, Done) and not each.answer.is_replay
+            is_told_wrong = each.instance == attempt.instance and is_open and is_first
+            self._require(attempt, not is_told_wrong, f"{attempt.answer!r} to a repeat, and the first one was done")
 
     def _check_view(self, attempt: Attempt, view: AccountView) -> None:
         states = self._states[view.seller_id]

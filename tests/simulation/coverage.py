@@ -81,7 +81,7 @@ BRANCHES: Final[dict[str, tuple[str, str]]] = {
     "a subject read behind what is not durable yet": ("Actor._load_subject", "await self._durable()"),
     "an answer that waits for what is ahead of it": ("Actor.show_in_order", "envelope.verdict = verdict"),
     "a duplicate that waits for the first": ("Actor._repeat", "used_by.waiting = (*used_by.waiting, envelope)"),
-    "an answer from memory refused for want of a lease": ("Actor.show", "envelope.fail(fault)"),
+    "an answer from memory refused for want of a lease": ("Actor.show", "envelope.fail_honestly(fault)"),
     "a hold given back": ("Actor.give_back_due", "self._write(self._unasked()"),
     "a read of a frozen journal": ("Actor._step_frozen", "self.show_in_order("),
     "a frozen journal asked for a key": ("Actor._step_frozen", "return False"),

@@ -335,6 +335,16 @@ MUTANTS: Final = (
     ),
     _mutant(
         3,
+        "who repeats what is in doubt is told that nothing was applied",
+        patch("actors.envelope:Envelope.fail_honestly", ("EARLIER_ONE_UNKNOWN if is_repeated else fault", "fault")),
+    ),
+    _mutant(
+        3,
+        "who repeats it during a recovery is told so",
+        patch("actors.directory:Directory._may_repeat", ("if actor is None:", "return False\n    if actor is None:")),
+    ),
+    _mutant(
+        3,
         "a batch shows a repeated charge before it is durable",
         patch(f"{_BATCHES}:_submit", ("elif actor.undurable == 0:", "elif True:")),
     ),
