@@ -9,7 +9,8 @@ export function Dialog({ title, onClose, isBusy = false, children, size = "" }) 
   const id = useId();
   useEffect(() => {
     const before = document.activeElement;
-    return () => before?.isConnected && before.focus();
+    // A moment later: until this dialog is taken out, nothing behind it can have focus.
+    return () => queueMicrotask(() => before?.isConnected && before.focus());
   }, []);
   useEffect(() => {
     // One that was moved, since something before it came or went, is shown but modal no longer.
