@@ -159,3 +159,26 @@ async def test_an_auditor_recomputes_a_hash_in_the_browser_and_verifies_the_jour
     await page.get_by_role("link", name="Verification").first.click()
     await page.get_by_role("button", name="Verify now").click()
     await expect(page.get_by_role("heading", name="The journal is whole")).to_be_visible()
+
+
+async def test_an_admin_is_disabled_only_after_a_question_since_it_ends_all_its_sessions(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    boss = await desk.admin()
+    other = await boss.post("/v1/admins", {"username": "colleague-7", "password": PASSWORD})
+    page = await desk.admin_page()
+    await page.get_by_role("link", name="Admins").first.click()
+    row = page.get_by_role("row", name="colleague-7")
+    dialog = page.get_by_role("dialog", name="Disable the admin?")
+    await row.get_by_role("button", name="Disable").click()
+    await expect(dialog).to_contain_text("all its sessions end")
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_be_hidden()
+    await expect(row.get_by_role("button", name="Disable")).to_be_focused()
+    statuses = {one["id"]: one["status"] for one in (await boss.get("/v1/admins"))["data"]}
+    assert statuses[other["id"]] == "active"
+    await row.get_by_role("button", name="Disable").click()
+    await dialog.get_by_role("button", name="Disable").click()
+    await row.get_by_role("button", name="Enable").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Enable").click()
+    await expect(row.get_by_role("button", name="Disable")).to_be_visible()

@@ -4,7 +4,7 @@ import { html, useState } from "../app/preact.js";
 import { patch, post } from "../app/api.js";
 import { useAction } from "../app/commands.js";
 import { onlyWrong, wrongPassword, wrongUsername } from "../app/credentials.js";
-import { explain, fieldErrors } from "../app/problems.js";
+import { fieldErrors } from "../app/problems.js";
 import { Button, Field, PasswordField } from "../ui/controls.js";
 import { Dialog } from "../ui/dialog.js";
 import { Ago } from "../ui/moment.js";
@@ -12,38 +12,38 @@ import { Page } from "../ui/page.js";
 import { Badge, Trouble } from "../ui/states.js";
 import { Pages, usePages } from "../ui/table.js";
 import { toast } from "../ui/toast.js";
+import { Form } from "./seller_actions.js";
 
 export function Admins({ who }) {
   const pages = usePages("/v1/admins", {});
   const [isCreating, setIsCreating] = useState(false);
+  const [switched, setSwitched] = useState(null);
   const columns = [
     { name: "Username", isMain: true, cell: ({ id, username }) => html`<b>${username}</b>${id === who.id && html` <small>you</small>`}` },
     { name: "Status", isTop: true, cell: ({ status }) => html`<${Badge} name=${status} />` },
     { name: "Since", cell: ({ created_at }) => html`<${Ago} at=${created_at} />` },
-    { name: "Actions", isEnd: true, cell: (admin) => admin.id !== who.id && html`<${Switch} admin=${admin} onDone=${pages.resource.reload} />` },
+    { name: "Actions", isEnd: true, cell: (admin) => admin.id !== who.id && html`<${Button} kind="small" onClick=${() => setSwitched(admin)}>${admin.status === "active" ? "Disable" : "Enable"}<span class="unseen"> ${admin.username}</span></${Button}>` },
   ];
   return html`<${Page} title="Admins" lead="An admin decides about credit and sees everything. Disabling one ends all its sessions at once."
     actions=${html`<${Button} kind="primary" icon="plus" onClick=${() => setIsCreating(true)}>New admin</${Button}>`}>
     <${Pages} pages=${pages} caption="Admins" columns=${columns} />
+    ${switched && html`<${Switch} admin=${switched} onClose=${() => setSwitched(null)} onDone=${pages.resource.reload} />`}
     ${isCreating && html`<${Create} onClose=${() => setIsCreating(false)} onDone=${pages.resource.reload} />`}
   </${Page}>`;
 }
 
-function Switch({ admin, onDone }) {
-  const action = useAction();
+function Switch({ admin, onClose, onDone }) {
+  const command = useAction();
   const isActive = admin.status === "active";
-  const run = async () => {
-    const changed = await action.run(async () => {
-      try {
-        return await patch(`/v1/admins/${admin.id}`, { status: isActive ? "disabled" : "active" });
-      } catch (fault) {
-        toast(explain(fault), "bad");
-        throw fault;
-      }
-    });
-    if (changed) onDone();
+  const submit = async () => {
+    if (!(await command.run(() => patch(`/v1/admins/${admin.id}`, { status: isActive ? "disabled" : "active" })))) return;
+    toast(isActive ? `${admin.username} is disabled.` : `${admin.username} may sign in again.`);
+    onClose();
+    onDone();
   };
-  return html`<${Button} kind="small" isBusy=${action.isBusy} onClick=${run}>${isActive ? "Disable" : "Enable"}<span class="unseen"> ${admin.username}</span></${Button}>`;
+  return html`<${Form} title=${isActive ? "Disable the admin?" : "Enable the admin?"} verb=${isActive ? "Disable" : "Enable"} kind=${isActive ? "danger" : "primary"} ...${{ command, onClose }} onSubmit=${submit}>
+    <p><b>${admin.username}</b> ${isActive ? "can do nothing from this moment on: all its sessions end, and it cannot sign in." : "may sign in again from this moment on."}</p>
+  </${Form}>`;
 }
 
 function Create({ onClose, onDone }) {

@@ -11,7 +11,7 @@ import { Dialog } from "../ui/dialog.js";
 import { Trouble } from "../ui/states.js";
 import { toast } from "../ui/toast.js";
 
-function Form({ title, command, verb, kind = "primary", currency, onClose, onSubmit, children }) {
+export function Form({ title, command, verb, kind = "primary", currency, onClose, onSubmit, children }) {
   const submit = (event) => {
     event.preventDefault();
     void onSubmit();
