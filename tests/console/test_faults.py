@@ -74,7 +74,7 @@ async def test_a_sale_that_is_asked_again_is_never_sold_for_whoever_signed_in_me
 
     await page.route("**/v1/charges", busy_at_first)
     await sell(page, "20")
-    await expect(page.get_by_text("No certain answer yet.")).to_be_visible()
+    await expect(page.get_by_text("Nothing was sold yet")).to_be_visible()
     await page.get_by_role("button", name="Sign out").click()
     await page.get_by_label("Username").fill(other.username)
     await page.get_by_label("Password", exact=True).fill(PASSWORD)
@@ -187,9 +187,9 @@ async def test_the_page_outlives_a_restart_of_the_service_and_says_so(desk: Desk
     seller = await desk.new_seller("50.00")
     page = await desk.signed_in(seller.username)
     await desk.service.kill()
-    await sell(page, "20")
     await expect(page.get_by_text("The service does not answer.")).to_be_visible()
-    await expect(page.get_by_text("No certain answer yet.")).to_be_visible()
+    await sell(page, "20")
+    await expect(page.get_by_text("Nothing was sold yet")).to_be_visible()
     # Nothing of it may look changed while it is under way.
     for control in (page.get_by_role("button", name="$5", exact=True), page.get_by_role("radio", name="Hold first")):
         await expect(control).to_be_disabled()
@@ -202,6 +202,107 @@ async def test_the_page_outlives_a_restart_of_the_service_and_says_so(desk: Desk
     await expect(page.locator(".balance-figure")).to_have_text("$23.00")
     # The browser itself notes each attempt that nobody answered.
     desk.forgive("Failed to load resource")
+
+
+async def test_a_sale_that_nobody_waits_for_is_dropped_where_nothing_was_sold(desk: Desk) -> None:
+    """Whether the service said so, or could not be asked at all."""
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller("50.00")
+    page = await desk.signed_in(seller.username)
+    problem = {"status": 503, "headers": {"Content-Type": "application/problem+json", "Retry-After": "5"}}
+    await page.route(
+        "**/v1/charges",
+        lambda route: (
+            route.fulfill(**problem, body='{"code": "overloaded"}')
+            if route.request.method == "POST"
+            else route.continue_()
+        ),
+    )
+    await sell(page, "20")
+    await page.get_by_role("button", name="Stop asking").click()
+    await expect(page.get_by_text("You stopped asking, and nothing was sold.")).to_be_visible()
+    await expect(page.get_by_label("Amount", exact=True)).to_have_value("20")
+    await page.unroute("**/v1/charges")
+    await desk.service.kill()
+    await expect(page.get_by_text("The service does not answer.")).to_be_visible()
+    await page.get_by_role("button", name="Sell", exact=True).click()
+    for name in ("Holds", "Sell"):  # which the page that is left goes on asking for
+        await page.get_by_role("link", name=name, exact=True).first.click()
+    await page.get_by_role("button", name="Stop asking").click()
+    await expect(page.get_by_text("You stopped asking, and nothing was sold.")).to_be_visible()
+    await expect(page.get_by_label("Phone number")).to_be_focused()
+    await desk.service.start()
+    await expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    await page.reload()
+    await expect(page.get_by_text("Nothing sold yet")).to_be_visible()
+    assert await seller.charges() == []
+    desk.forgive("Failed to load resource")
+
+
+async def test_a_sale_that_may_have_been_sold_stays_listed_when_nobody_waits_for_it(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller("90.00")
+    page = await desk.signed_in(seller.username)
+    keys = []
+
+    async def answer_nothing(route: "Route") -> None:
+        if route.request.method != "POST":
+            return await route.continue_()
+        keys.append(route.request.headers["idempotency-key"])
+        if len(keys) == 1:  # this one is sold
+            await route.fetch()
+        return await route.abort()
+
+    await page.route("**/v1/charges", answer_nothing)
+    for amount in ("20", "10"):
+        await sell(page, amount)
+        await expect(page.get_by_text("No certain answer yet.")).to_be_visible()
+        await page.get_by_role("button", name="Stop asking").click()
+        await expect(page.get_by_text("It may have been sold all the same")).to_be_visible()
+        await expect(page.get_by_label("Amount", exact=True)).to_have_value("")
+    await page.unroute("**/v1/charges")
+    await page.reload()
+    listed = page.get_by_role("table", name="Not finished")
+    unsold = listed.get_by_role("row", name=re.compile(r"\$10\.00"))
+    await unsold.get_by_role("button", name="Look it up").click()
+    await expect(unsold).to_contain_text("Not sold by now.")
+    await unsold.get_by_role("button", name="Ask again").click()
+    await expect(page.locator(".receipt-done")).to_have_text("Sold")
+    assert sorted(charge["amount"] for charge in await seller.charges()) == ["10.00", "20.00"]
+    await listed.get_by_role("row", name=re.compile(r"\$20\.00")).get_by_role("button", name="Look it up").click()
+    await expect(page.get_by_role("heading", name="Charge", exact=True)).to_be_visible()
+    await page.go_back()
+    await expect(page.get_by_role("heading", name="Sell")).to_be_visible()
+    await expect(listed).to_have_count(0)
+    assert len(await seller.charges()) == 2
+    desk.forgive("ERR_FAILED")
+
+
+async def test_a_sale_of_long_ago_is_not_sent_again_before_somebody_says_so(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller("50.00")
+    page = await desk.signed_in(seller.username)
+    body = {"phone_number": PHONE, "amount": "20.00"}
+    for sale, words in (
+        ({"maybeSold": True}, "Whether these were sold is not known."),
+        ({"maybeSold": False}, "This was begun more than ten minutes ago, and was not sold."),
+    ):
+        await page.evaluate(
+            "([id, sale]) => { sessionStorage[`charge-shop.sale.${id}`] = "
+            "JSON.stringify({...sale, at: Date.now() - 11 * 60000}); }",
+            [seller.id, {"key": f"long-ago-{sale['maybeSold']}", "body": body, **sale}],
+        )
+        await page.reload()
+        await expect(page.get_by_text(words)).to_be_visible()
+        await expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    assert await seller.charges() == []
+    await page.get_by_role("button", name="Ask again").click()
+    await expect(page.locator(".receipt-done")).to_have_text("Sold")
+    [charge] = await seller.charges()
+    assert charge["amount"] == "20.00"
 
 
 async def test_without_a_stream_the_page_asks_every_few_seconds(desk: Desk) -> None:

@@ -25,6 +25,11 @@ export class Problem extends Error {
   get isPassing() {
     return this.status === 503 || this.code === "rate_limited";
   }
+
+  /** Whether it is known that nothing was changed. */
+  get isCertain() {
+    return this.code !== "outcome_unknown" && this.code !== "unknown";
+  }
 }
 
 export class LostAnswer extends Error {}

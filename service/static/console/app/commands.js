@@ -4,7 +4,7 @@
 
 import { useCallback, useRef, useState } from "./preact.js";
 import { LostAnswer, post, Problem } from "./api.js";
-import { whenAnswering } from "./connection.js";
+import { connection, whenAnswering } from "./connection.js";
 import { session } from "./session.js";
 
 /** crypto.randomUUID is there only on secure origins; random bytes are everywhere. */
@@ -13,22 +13,38 @@ export function newKey() {
   return `console-${[...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }
 
+/** Why there is no certain answer: who asked wanted no more of it. */
+export class Stopped extends Error {}
+
 /**
- * The certain answer; `onDoubt(fault)` hears of each answer that left it open. Whoever signs in meanwhile has nothing to
- * do with it: it is asked in the name of who began it, to the end.
+ * The certain answer. Whoever signs in meanwhile has nothing to do with it: it is asked in the name of who began it, to
+ * the end, or until the signal `stop` (then: Stopped). While it is known that nobody answers, nothing is sent.
+ *
+ * `onOpen(mayBeDone)` hears, of each request that goes out and of each that failed, whether what is asked for may have
+ * been done by then; `onWait()`, each time that nothing is under way.
  */
-export async function certainly(path, body, key, onDoubt) {
+export async function certainly(path, body, key, { onOpen, onWait, stop } = {}) {
   const token = session.value?.token;
+  const stopped = new Promise((resolve) => stop?.addEventListener("abort", resolve, { once: true }));
+  let mayBeDone = false;
+  const pause = async (awaited) => {
+    onWait?.();
+    await Promise.race([awaited, stopped]);
+    if (stop?.aborted) throw new Stopped("Nobody waits for it any more.");
+  };
   for (let attempt = 0; ; attempt++) {
+    if (connection.value.state !== "ok") await pause(whenAnswering());
     try {
-      return await post(path, body, { key, token });
+      onOpen?.(true);
+      return await post(path, body, { key, token, signal: stop });
     } catch (fault) {
+      if (stop?.aborted) throw new Stopped("Nobody waits for it any more.");
       const isOpen = fault instanceof LostAnswer || (fault instanceof Problem && fault.isPassing);
+      mayBeDone ||= isOpen && !fault.isCertain;
+      onOpen?.(mayBeDone);
       if (!isOpen) throw fault;
-      onDoubt?.(fault);
-      await whenAnswering();
       const wait_ms = fault.retryAfter_s ? fault.retryAfter_s * 1000 : Math.min(300 * 2 ** attempt, 5000);
-      await new Promise((resolve) => setTimeout(resolve, Math.min(wait_ms, 5000)));
+      await pause(new Promise((resolve) => setTimeout(resolve, Math.min(wait_ms, 5000))));
     }
   }
 }
@@ -46,7 +62,7 @@ export function useCommand() {
     isBusy.current = true;
     setState({ isBusy: true, isInDoubt: false, fault: null });
     try {
-      const answer = await certainly(path, body, key, () => setState((now) => ({ ...now, isInDoubt: true })));
+      const answer = await certainly(path, body, key, { onWait: () => setState((now) => ({ ...now, isInDoubt: true })) });
       setState({ isBusy: false, isInDoubt: false, fault: null });
       return answer;
     } catch (fault) {

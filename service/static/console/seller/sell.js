@@ -4,6 +4,7 @@ import { html, useCallback, useEffect, useRef, useState } from "../app/preact.js
 import { get } from "../app/api.js";
 import { useBalance } from "../app/balance.js";
 import { useLive } from "../app/live.js";
+import { NotFinished } from "./not_finished.js";
 import { useSale } from "./sale.js";
 import { inLatin, readAmount } from "../app/money.js";
 import { money } from "../app/format.js";
@@ -23,6 +24,13 @@ const USUAL = ["5", "10", "20", "50"];
 const RECENT = 5;
 /** The receipt is below the form, where the keyboard of a phone would cover it. */
 const isNarrow = matchMedia("(max-width: 52rem)");
+const UNSOLD = {
+  session: "Your session had ended, so this was not sold. Sell it if it is still wanted.",
+  old: "This was begun more than ten minutes ago, and was not sold. Sell it if it is still wanted.",
+  stopped: "You stopped asking, and nothing was sold.",
+};
+const IN_DOUBT = "No certain answer yet. Asking again with the same key until there is one: it is sold once at most. Do not sell it again elsewhere.";
+const NOT_YET = "Nothing was sold yet: the service cannot sell now. Asking again until it can.";
 const CHARGE_TYPES = new Set(["charge", "declined", "hold", "capture", "void", "expiry", "refund"]);
 
 export function Sell({ who }) {
@@ -32,6 +40,7 @@ export function Sell({ who }) {
   const recent = useResource((signal) => get("/v1/charges", { limit: RECENT }, { signal }), [], { isAbout: ({ type }) => CHARGE_TYPES.has(type) });
   const lead = balance && html`<span class="sell-balance"><${Figure} value=${balance.available} currency=${balance.currency} /> <small>available</small></span>`;
   return html`<${Page} title="Sell" lead=${lead}>
+    ${sale.notFinished.length > 0 && html`<${NotFinished} sale=${sale} who=${who} />`}
     <div class="columns">
       <${SellForm} who=${who} sale=${sale} />
       <div class="stack">
@@ -77,8 +86,14 @@ function SellForm({ who, sale }) {
     return isNarrow.matches ? undefined : focusOn("phone_number");
   };
   useEffect(() => {
-    if (sale.receipt) setForm((now) => ({ ...EMPTY, mode: now.mode, minutes: now.minutes }));
-  }, [sale.receipt]);
+    if (sale.receipt || sale.isListed) setForm((now) => ({ ...EMPTY, mode: now.mode, minutes: now.minutes }));
+  }, [sale.receipt, sale.isListed]);
+  useEffect(() => {
+    if (sale.isListed || sale.unsold === "stopped") focusOn("phone_number"); // the button that stopped it is gone
+  }, [sale.isListed, sale.unsold]);
+  useEffect(() => {
+    if (sale.asked) setForm(formOf(sale.asked));
+  }, [sale.asked]);
   const shown = { ...fieldErrors(sale.fault), ...errors };
   return html`<${Card} className="sell-card">
     <form ref=${element} class="stack" onSubmit=${submit} novalidate aria-label="Sell">
@@ -90,9 +105,11 @@ function SellForm({ who, sale }) {
         ${[["5", "5 minutes"], ["15", "15 minutes"], ["60", "1 hour"], ["1440", "1 day"], ["10080", "7 days"]].map(([value, name]) => html`<option key=${value} value=${value}>${name}</option>`)}</${Field}>`}
       <${Field} label="Reference" isOptional ...${bind("reference")} maxlength="100" dir="auto" error=${shown.reference} />
       <${Trouble} fault=${sale.fault} context=${{ currency, credit_limit: balance?.credit_limit }} />
-      ${sale.isUnsold && html`<${Notice} kind="warn" icon="clock">Your session had ended, so this was not sold. Sell it if it is still wanted.</${Notice}>`}
-      ${sale.isInDoubt && html`<${Notice} kind="warn" icon="clock"><span role="status">No certain answer yet. Asking again with the same key until there is one: it is sold once at most. Do not sell it again elsewhere.</span></${Notice}>`}
+      ${sale.unsold && html`<${Notice} kind="warn" icon="clock"><span role="status">${UNSOLD[sale.unsold]}</span></${Notice}>`}
+      ${sale.isListed && html`<${Notice} kind="warn" icon="clock"><span role="status">You stopped asking. It may have been sold all the same: it stands under “Not finished”, to be asked for again or looked up.</span></${Notice}>`}
+      ${sale.isWaiting && html`<${Notice} kind="warn" icon="clock"><span role="status">${sale.maybeSold ? IN_DOUBT : NOT_YET}</span></${Notice}>`}
       <${Button} kind="primary wide big" type="submit" icon=${form.mode === "hold" ? "hourglass" : "zap"} isBusy=${sale.isBusy}>${sale.isBusy ? (form.mode === "hold" ? "Holding…" : "Selling…") : form.mode === "hold" ? "Hold" : "Sell"}</${Button}>
+      ${sale.isWaiting && html`<${Button} kind="wide" icon="x" onClick=${sale.stop}>Stop asking</${Button}>`}
       ${balance && balance.available.startsWith("-") && html`<p class="hint">You sell on your credit limit of ${money(balance.credit_limit, currency)}.</p>`}
     </form>
   </${Card}>`;
