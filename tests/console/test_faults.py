@@ -334,6 +334,28 @@ async def test_a_session_that_ended_elsewhere_leads_to_signing_in_and_back(desk:
     desk.forgive("status of 401")
 
 
+async def test_a_session_that_ended_is_not_called_a_wrong_password_and_leaves_no_news_behind(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller()
+    await seller.api.post("/v1/credit-requests", {"amount": "41.00"})
+    page = await desk.admin_page()
+    await page.route("**/v1/events", lambda route: route.abort())
+    await page.get_by_role("link", name=re.compile("Credit requests")).first.click()
+    await page.get_by_role("option", name=re.compile(r"\$41\.00")).click()
+    # What is shown in its place is asked for too, and would tell first.
+    await page.route(re.compile(r"/v1/(sellers|credit-requests[?])"), lambda route: route.abort())
+    await page.evaluate(END_TOKEN)
+    async with page.expect_response(re.compile("/approve$")) as refused:
+        await page.get_by_role("button", name="Approve").click()
+    assert (await refused.value).status == 401
+    await expect(page.get_by_text("Your session has ended.")).to_have_count(1)
+    await asyncio.sleep(0.5)  # the news would come after it
+    assert await page.get_by_text("The username or the password is not right.").count() == 0
+    assert await page.locator(".toast").count() == 0
+    desk.forgive("status of 401", "ERR_FAILED")
+
+
 async def test_what_was_asked_after_the_session_had_ended_is_not_sold_by_signing_in_again(desk: Desk) -> None:
     """It may be hours later, and whoever bought may have gone."""
     from playwright.async_api import expect

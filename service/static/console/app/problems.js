@@ -39,7 +39,7 @@ const WORDS = {
 
 export function explain(fault, context) {
   if (fault instanceof Problem) {
-    if (fault.status === 401) return "The username or the password is not right.";
+    if (fault.status === 401) return context?.isSignIn ? "The username or the password is not right." : "Your session has ended. Sign in again.";
     const words = WORDS[fault.code];
     if (words) return words(fault, context);
     return `Something went wrong in the service. Try again; if it stays, tell your operator this number: ${fault.requestId || "none"}.`;

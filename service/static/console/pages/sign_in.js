@@ -10,6 +10,8 @@ import { Button, Field, PasswordField } from "../ui/controls.js";
 import { Mark } from "../ui/icon.js";
 import { Notice, Trouble } from "../ui/states.js";
 
+const SIGNING_IN = { isSignIn: true };
+
 export function SignIn() {
   const why = useStore(endedBecause);
   const [username, setUsername] = useState("");
@@ -40,7 +42,7 @@ export function SignIn() {
         <h1>Sign in</h1>
         <p class="lead">For admins and sellers.</p>
         ${why === "expired" && html`<${Notice} icon="clock">Your session has ended. Sign in again; you come back to where you were.</${Notice}>`}
-        <${Trouble} fault=${action.fault} />
+        <${Trouble} fault=${action.fault} context=${SIGNING_IN} />
         <div ref=${first}><${Field} label="Username" name="username" value=${username} onInput=${(event) => setUsername(event.target.value)}
           autocomplete="username" autocapitalize="none" spellcheck="false" required /></div>
         <${PasswordField} label="Password" name="password" value=${password} onInput=${(event) => setPassword(event.target.value)} autocomplete="current-password" required />

@@ -1,6 +1,7 @@
 // Short news about what was just done, said aloud by screen readers, gone after a while unless pointed at.
 
 import { html } from "../app/preact.js";
+import { session } from "../app/session.js";
 import { Store, useStore } from "../app/store.js";
 import { Icon } from "./icon.js";
 
@@ -12,7 +13,11 @@ let count = 0;
 
 const timers = new Map();
 
+// It is news for whoever was signed in, and for nobody who signs in after.
+session.watch(() => toasts.value.forEach(({ id }) => dismiss(id)));
+
 export function toast(text, kind = "good") {
+  if (!session.value) return;
   const id = ++count;
   toasts.set([...toasts.value, { id, text, kind }].slice(-SHOWN_MAX));
   leaveLater(id);
