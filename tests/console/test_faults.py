@@ -165,6 +165,53 @@ async def test_a_decline_is_said_in_words_with_what_is_available(desk: Desk) -> 
     desk.forgive("status of 402")
 
 
+async def lose_the_first_answer(page: "Page", path: str) -> None:
+    """What is made there is made; nobody hears of it."""
+    lost: list[str] = []
+
+    async def lose(route: "Route") -> None:
+        if route.request.method != "POST" or lost:
+            return await route.continue_()
+        lost.append(route.request.url)
+        await route.fetch()
+        return await route.abort()
+
+    await page.route(f"**{path}", lose)
+
+
+async def test_who_was_made_though_the_answer_was_lost_is_not_called_somebody_else(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    page = await desk.admin_page()
+    for link, path, username in (("Sellers", "/v1/sellers", "lost-seller"), ("Admins", "/v1/admins", "lost-admin")):
+        await lose_the_first_answer(page, path)
+        await page.get_by_role("link", name=link, exact=True).first.click()
+        await page.get_by_role("button", name=f"New {link[:-1].lower()}").click()
+        dialog = page.get_by_role("dialog")
+        if link == "Sellers":
+            await dialog.get_by_label("Name", exact=True).fill(username)
+        await dialog.get_by_label("Username", exact=True).fill(username)
+        await dialog.get_by_label("First password", exact=True).fill(PASSWORD)
+        await dialog.get_by_role("button", name="Create", exact=True).click()
+        await expect(page.get_by_text(f"{username} was made, though the answer was lost")).to_be_visible()
+        await expect(dialog).to_be_hidden()
+    desk.forgive("ERR_FAILED")
+
+
+async def test_a_key_whose_secret_was_lost_on_its_way_is_shown_as_one_to_be_revoked(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller()
+    page = await desk.signed_in(seller.username)
+    await lose_the_first_answer(page, "/v1/api-keys")
+    await page.get_by_role("link", name="API keys").first.click()
+    await page.get_by_label("Name").fill("Till 3")
+    await page.get_by_role("button", name="Make the key").click()
+    await expect(page.get_by_role("alert")).to_contain_text("A key may have been made whose secret nobody has seen")
+    await expect(page.get_by_role("cell", name="Till 3", exact=True)).to_be_visible()
+    desk.forgive("ERR_FAILED")
+
+
 async def test_what_is_typed_wrong_is_said_beside_its_field(desk: Desk) -> None:
     from playwright.async_api import expect
 

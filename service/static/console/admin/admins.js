@@ -1,9 +1,9 @@
 // Admins: who they are, another one, and one less.
 
 import { html, useState } from "../app/preact.js";
-import { patch, post } from "../app/api.js";
-import { useAction } from "../app/commands.js";
-import { onlyWrong, wrongPassword, wrongUsername } from "../app/credentials.js";
+import { get, patch, post } from "../app/api.js";
+import { madeOrFound, madeWords, useAction } from "../app/commands.js";
+import { named, onlyWrong, wrongPassword, wrongUsername } from "../app/credentials.js";
 import { fieldErrors } from "../app/problems.js";
 import { Button, Field, PasswordField } from "../ui/controls.js";
 import { Dialog } from "../ui/dialog.js";
@@ -57,9 +57,11 @@ function Create({ onClose, onDone }) {
     const wrong = onlyWrong({ username: wrongUsername(form.username), password: wrongPassword(form.password) });
     setFound(wrong);
     if (Object.keys(wrong).length) return;
-    const made = await action.run(() => post("/v1/admins", form));
-    if (!made) return;
-    toast(`${made.username} can sign in now.`);
+    // The newest are listed first.
+    const find = async () => named((await get("/v1/admins", { limit: 100 })).data, form.username);
+    const answer = await action.run(() => madeOrFound(() => post("/v1/admins", form), find));
+    if (!answer) return;
+    toast(madeWords({ name: answer.made.username, ...answer }));
     onClose();
     onDone();
   };

@@ -1,9 +1,9 @@
 // Sellers: found, and created.
 
 import { html, useEffect, useRef, useState } from "../app/preact.js";
-import { post } from "../app/api.js";
-import { useAction } from "../app/commands.js";
-import { onlyWrong, wrongPassword, wrongUsername } from "../app/credentials.js";
+import { get, post } from "../app/api.js";
+import { madeOrFound, madeWords, useAction } from "../app/commands.js";
+import { named, onlyWrong, wrongPassword, wrongUsername } from "../app/credentials.js";
 import { fieldErrors } from "../app/problems.js";
 import { go, href, place, setQuery } from "../app/router.js";
 import { useStore } from "../app/store.js";
@@ -74,10 +74,14 @@ function Create({ onClose }) {
     setFound(errors);
     if (Object.keys(errors).length) return;
     const { currency, ...rest } = form;
-    const seller = await action.run(() => post("/v1/sellers", { ...rest, name: form.name.trim(), ...(currency && { currency: currency.toUpperCase() }) }));
-    if (!seller) return;
+    const name = form.name.trim();
+    const make = () => post("/v1/sellers", { ...rest, name, ...(currency && { currency: currency.toUpperCase() }) });
+    const find = async () => named((await get("/v1/sellers", { q: form.username, limit: 100 })).data.filter((one) => one.name === name), form.username);
+    const answer = await action.run(() => madeOrFound(make, find));
+    if (!answer) return;
+    const seller = answer.made;
     remember(seller);
-    toast(`${seller.name} can sign in now.`);
+    toast(madeWords({ name: seller.name, ...answer }));
     onClose();
     go(`/sellers/${seller.id}`);
   };

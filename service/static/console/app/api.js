@@ -34,6 +34,9 @@ export class Problem extends Error {
 
 export class LostAnswer extends Error {}
 
+/** Whether what was asked may have happened all the same. */
+export const isInDoubt = (fault) => fault instanceof LostAnswer || (fault instanceof Problem && fault.code === "outcome_unknown");
+
 export const get = (path, query, options) => json("GET", path, { query, ...options });
 export const post = (path, body, options) => json("POST", path, { body, ...options });
 export const patch = (path, body, options) => json("PATCH", path, { body, ...options });

@@ -3,7 +3,7 @@
 // the service or a reload of the page never sells twice.
 
 import { useCallback, useRef, useState } from "./preact.js";
-import { LostAnswer, post, Problem } from "./api.js";
+import { isInDoubt, LostAnswer, post, Problem } from "./api.js";
 import { connection, whenAnswering } from "./connection.js";
 import { session } from "./session.js";
 
@@ -99,3 +99,30 @@ export function useAction() {
   const clear = useCallback(() => setState((now) => ({ ...now, fault: null })), []);
   return { ...state, run, clear };
 }
+
+const RECENT_MS = 10 * 60 * 1000;
+
+/**
+ * What `make()` gives; it has no key, so where its answer is lost `find()` looks whether it was made: made again, it would
+ * be refused for a name that somebody has, who is oneself. {made, wasLost}; where there is none, the lost answer is thrown.
+ */
+export async function madeOrFound(make, find) {
+  try {
+    return { made: await make(), wasLost: false };
+  } catch (fault) {
+    if (!isInDoubt(fault)) throw fault;
+    for (;;) {
+      await whenAnswering();
+      try {
+        const made = await find();
+        if (made && Date.now() - Date.parse(made.created_at) < RECENT_MS) return { made, wasLost: true };
+        throw fault;
+      } catch (other) {
+        if (other === fault || !(other instanceof LostAnswer || other.status === 503)) throw other;
+        await new Promise((resolve) => setTimeout(resolve, 500));
+      }
+    }
+  }
+}
+
+export const madeWords = ({ name, wasLost }) => (wasLost ? `${name} was made, though the answer was lost, and can sign in now.` : `${name} can sign in now.`);

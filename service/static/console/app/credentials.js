@@ -7,3 +7,6 @@ export const wrongPassword = (text) => (text.length < PASSWORD_MIN ? `Use at lea
 
 /** Without what is right: {field: words}. */
 export const onlyWrong = (found) => Object.fromEntries(Object.entries(found).filter(([, words]) => words));
+
+/** Of one list, who has this username; capitals make no difference. */
+export const named = (list, username) => list.find((one) => one.username.toLowerCase() === username.toLowerCase());

@@ -1,7 +1,7 @@
 // API keys: made, shown once with a line to paste into a terminal, and revoked.
 
-import { html, useState } from "../app/preact.js";
-import { post, remove } from "../app/api.js";
+import { html, useEffect, useState } from "../app/preact.js";
+import { isInDoubt, post, remove } from "../app/api.js";
 import { useAction } from "../app/commands.js";
 import { fieldErrors } from "../app/problems.js";
 import { Button, Copyable, Field } from "../ui/controls.js";
@@ -26,17 +26,19 @@ export function ApiKeys() {
   return html`<${Page} title="API keys" lead=${html`For your programs. The <a href="/swagger/">documentation of the API</a> shows every operation.`}>
     ${made && html`<${NewKey} made=${made} onClose=${() => setMade(null)} />`}
     <div class="columns narrow-first">
-      <${Create} onMade=${(key) => (setMade(key), pages.resource.reload())} />
+      <${Create} onMade=${(key) => (setMade(key), pages.resource.reload())} onLost=${pages.resource.reload} />
       <${Card} title="Your keys"><${Pages} pages=${pages} caption="API keys" columns=${columns} empty=${html`<${Empty} icon="key-round" title="No keys">One key for each program, so that each can be revoked by itself.</${Empty}>`} /></${Card}>
     </div>
     ${revoked && html`<${Revoke} apiKey=${revoked} onClose=${() => setRevoked(null)} onDone=${pages.resource.reload} />`}
   </${Page}>`;
 }
 
-function Create({ onMade }) {
+function Create({ onMade, onLost }) {
   const [name, setName] = useState("");
   const action = useAction();
   const [error, setError] = useState(null);
+  const isLost = isInDoubt(action.fault);
+  useEffect(() => void (isLost && onLost()), [isLost]);
   const submit = async (event) => {
     event.preventDefault();
     setError(name.trim() ? null : "Give it a name, to know it by later.");
@@ -47,7 +49,9 @@ function Create({ onMade }) {
     onMade(made);
   };
   return html`<${Card} title="New key"><form class="stack" onSubmit=${submit} novalidate>
-    <${Trouble} fault=${action.fault} />
+    ${isLost
+      ? html`<${Notice} kind="danger" icon="circle-x"><span role="alert">No answer came back. A key may have been made whose secret nobody has seen: if it is among your keys, revoke it, and make another one.</span></${Notice}>`
+      : html`<${Trouble} fault=${action.fault} />`}
     <${Field} label="Name" placeholder="Till 3" value=${name} dir="auto" error=${error || fieldErrors(action.fault).name} maxlength="100" onInput=${(event) => setName(event.target.value)} />
     <div><${Button} kind="primary" type="submit" icon="plus" isBusy=${action.isBusy}>Make the key</${Button}></div>
   </form></${Card}>`;
