@@ -158,3 +158,27 @@ async def test_on_a_phone_filters_fold_away_and_say_how_many_are_set(desk: Desk)
     await page.get_by_role("button", name="Filters 1").click()
     await expect(page.get_by_label("Status")).to_be_hidden()
     await expect(page.get_by_role("row")).to_have_count(2)  # the head, and the one that was declined
+
+
+async def test_the_chart_of_a_statement_shows_every_entry_or_says_how_many_moments_it_shows(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await sold(desk, 310)
+    page = await desk.signed_in(seller.username)
+    await page.get_by_role("link", name="Statement").first.click()
+    line = page.locator(".chart .line")
+    steps = re.compile("^M[^V]*(V[^V]*){310,}$")  # the credit it began with, and what was sold for it
+    await expect(line).to_have_attribute("d", steps)
+    await expect(page.get_by_text("moments of the period")).to_have_count(0)
+    before = await line.get_attribute("d")
+    await seller.api.post("/v1/charges", {"phone_number": PHONE, "amount": "1.00"})
+    await expect(line).not_to_have_attribute("d", before or "")
+    await expect(line).to_have_attribute("d", steps)
+
+    async def of_many(route: "Route") -> None:
+        statement = await (await route.fetch()).json()
+        await route.fulfill(json={**statement, "entries": 2001})
+
+    await page.route("**/v1/statement?*", of_many)
+    await page.reload()
+    await expect(page.get_by_text("The balance at 49 moments of the period")).to_be_visible()

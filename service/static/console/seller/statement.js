@@ -1,6 +1,6 @@
 // The statement of a period: opening to closing balance, what made the difference by kind, and how the balance went.
 
-import { html } from "../app/preact.js";
+import { html, useRef } from "../app/preact.js";
 import { get } from "../app/api.js";
 import { useResource } from "../app/resource.js";
 import { place, setQuery } from "../app/router.js";
@@ -16,7 +16,7 @@ import { instants, PeriodFields, presets } from "../ui/period.js";
 import { Badge, Empty, Loaded } from "../ui/states.js";
 import { Table } from "../ui/table.js";
 
-const EXACT_MAX = 300;
+const EXACT_MAX = 2000;
 const SAMPLES = 48;
 const HOUR_MS = 3600000;
 const DAY_MS = 24 * HOUR_MS;
@@ -25,10 +25,11 @@ export function StatementPage({ who }) {
   const { query } = useStore(place);
   const period = query.from || query.to ? query : presets()[1];
   const asked = instants(period);
+  const known = useRef({ asked: null, entries: [] });
   const resource = useResource(
     async (signal) => {
       const statement = await get("/v1/statement", asked, { signal });
-      return { statement, points: await balances(statement, who.seller, signal) };
+      return { statement, ...(await balances(statement, who.seller, (range) => entriesOf(asked, range, known, signal), signal)) };
     },
     [asked.from, asked.to],
     { isAbout: () => !asked.to || Date.parse(asked.to) > Date.now() },
@@ -40,11 +41,11 @@ export function StatementPage({ who }) {
       <div class="chips" role="group" aria-label="Usual periods">${presets().map((preset) => html`<button key=${preset.name} type="button" class="chip" aria-pressed=${isChosen(preset) ? "true" : "false"} onClick=${() => setQuery({ from: preset.from, to: preset.to })}>${preset.name}</button>`)}</div>
       <${PeriodFields} query=${period} onChange=${(part) => setQuery({ from: period.from, to: period.to, ...part })} />
     </${Filters}>
-    <${Loaded} resource=${resource} kind="card">${({ statement, points }) => html`<${Statement} statement=${statement} points=${points} />`}</${Loaded}>
+    <${Loaded} resource=${resource} kind="card">${(data) => html`<${Statement} ...${data} />`}</${Loaded}>
   </${Page}>`;
 }
 
-function Statement({ statement, points }) {
+function Statement({ statement, points, isExact }) {
   const { currency, opening_balance, closing_balance, entries, totals } = statement;
   const moving = Object.entries(totals).filter(([, total]) => !isZero(total.amount) || total.count);
   const [from, to] = [points[0].x, points.at(-1).x];
@@ -59,6 +60,7 @@ function Statement({ statement, points }) {
       <${TimeChart} points=${points} kind="step" height=${260} summary=${summary} isFromZero=${false}
         from=${from} to=${to}
         formatY=${(value) => money(String(Math.round(value)), currency, { compact: true })} formatX=${to - from > 2 * DAY_MS ? shortDate : to - from > HOUR_MS ? shortClock : clock} />
+      ${!isExact && html`<p class="hint card-foot">${`The balance at ${whole(points.length)} moments of the period, not after each of its ${whole(entries)} entries: what it was in between is not drawn. A shorter period shows all of them.`}</p>`}
     </${Card}>
     <${Card} title="What made the difference">
       ${moving.length
@@ -71,26 +73,36 @@ function Statement({ statement, points }) {
     </${Card}>`;
 }
 
-/** Points of the chart: every entry when there are few; otherwise the balance as of evenly spaced times. */
-async function balances(statement, seller, signal) {
+/** {points, isExact} of the chart: every entry when there are few; otherwise the balance as of evenly spaced times. */
+async function balances(statement, seller, entriesIn, signal) {
   const { currency, from, to } = statement;
   // Before the seller was there, and after now, there is nothing to draw.
   const start = Math.max(Date.parse(from), Date.parse(seller.created_at));
   const end = Math.min(Date.parse(to), Date.now());
   const point = (x, text) => ({ x, y: Number(text), label: `${exactTime(x)}: ${money(text, currency)}` });
-  if (end <= start) return [point(Date.parse(from), statement.opening_balance), point(Date.parse(to), statement.opening_balance)];
-  const points = [point(start, statement.opening_balance)];
+  const around = (points) => [point(start, statement.opening_balance), ...points, point(end, statement.closing_balance)];
+  if (end <= start) return { points: [point(Date.parse(from), statement.opening_balance), point(Date.parse(to), statement.opening_balance)], isExact: true };
   if (statement.entries <= EXACT_MAX) {
-    for (let cursor = null, isMore = true, found = []; isMore; ) {
-      const page = await get("/v1/transactions", { from, to, limit: 100, cursor }, { signal });
-      found = found.concat(page.data);
-      [cursor, isMore] = [page.next_cursor, page.has_more];
-      if (!isMore) points.push(...found.reverse().map((entry) => point(Date.parse(entry.created_at), entry.available_after)));
-    }
-  } else {
-    const times = Array.from({ length: SAMPLES - 1 }, (_, index) => start + ((end - start) * (index + 1)) / SAMPLES);
-    const found = await Promise.all(times.map((time) => get("/v1/balance", { at: new Date(time).toISOString() }, { signal })));
-    points.push(...found.map((balance, index) => point(times[index], balance.available)));
+    const entries = await entriesIn({ from, to });
+    return { points: around(entries.map((entry) => point(Date.parse(entry.created_at), entry.available_after))), isExact: true };
   }
-  return [...points, point(end, statement.closing_balance)];
+  const times = Array.from({ length: SAMPLES - 1 }, (_, index) => start + ((end - start) * (index + 1)) / SAMPLES);
+  const found = await Promise.all(times.map((time) => get("/v1/balance", { at: new Date(time).toISOString() }, { signal })));
+  return { points: around(found.map((balance, index) => point(times[index], balance.available))), isExact: false };
+}
+
+/** All entries, oldest first. Those that are known already are not asked for again whenever a new one arrives. */
+async function entriesOf(asked, { from, to }, known, signal) {
+  const period = JSON.stringify(asked);
+  const before = known.current.asked === period ? known.current.entries : [];
+  const fresh = [];
+  for (let cursor = null, isMore = true; isMore; ) {
+    const page = await get("/v1/transactions", { from, to, limit: 100, cursor }, { signal });
+    const at = page.data.findIndex(({ id }) => id === before.at(-1)?.id);
+    fresh.push(...(at < 0 ? page.data : page.data.slice(0, at)));
+    [cursor, isMore] = [page.next_cursor, page.has_more && at < 0];
+  }
+  const entries = [...before, ...fresh.reverse()];
+  known.current = { asked: period, entries };
+  return entries;
 }
