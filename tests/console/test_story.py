@@ -1,5 +1,6 @@
 """The story that the shop is there for, in a real browser: credit asked for, approved, sold once, refunded."""
 
+import asyncio
 import re
 
 import pytest
@@ -102,6 +103,30 @@ async def test_many_requests_are_decided_in_a_row_from_the_keyboard(desk: Desk) 
         ("12.00", "rejected"),
         ("13.00", "approved"),
     ]
+
+
+async def test_after_the_last_request_the_keyboard_goes_on_with_the_next_one(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    colleague = await desk.admin()
+    for left in (await colleague.get("/v1/credit-requests?status=pending&limit=100"))["data"]:
+        await colleague.post(f"/v1/credit-requests/{left['id']}/reject")
+    seller = await desk.new_seller()
+    await seller.api.post("/v1/credit-requests", {"amount": "51.00"})
+    page = await desk.admin_page()
+    await page.get_by_role("link", name=re.compile("Credit requests")).first.click()
+    queue = page.get_by_role("listbox")
+    await queue.press("a")
+    await expect(page.get_by_text("All decided")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Credit requests")).to_be_focused()
+    await seller.api.post("/v1/credit-requests", {"amount": "52.00"})
+    await expect(queue).to_be_focused()
+    await page.keyboard.press("a")  # too soon to be meant for it
+    await asyncio.sleep(1)
+    await page.keyboard.press("r")
+    await expect(page.get_by_text("All decided")).to_be_visible()
+    statuses = {one["amount"]: one["status"] for one in (await seller.api.get("/v1/credit-requests"))["data"]}
+    assert statuses == {"51.00": "approved", "52.00": "rejected"}
 
 
 async def test_a_double_click_decides_one_request(desk: Desk) -> None:

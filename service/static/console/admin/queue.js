@@ -18,7 +18,8 @@ import { toast } from "../ui/toast.js";
 
 const SURPRISE_MS = 800;
 
-export function Queue({ waiting, onDecide, hasMore }) {
+/** `onGone(hadFocus)`: there is none left; `takesFocus`: they worked here from the keyboard when that was so. */
+export function Queue({ waiting, onDecide, hasMore, takesFocus, onGone }) {
   const [chosenId, setChosenId] = useState(null);
   const [note, setNote] = useState("");
   const list = useRef();
@@ -46,6 +47,15 @@ export function Queue({ waiting, onDecide, hasMore }) {
     }
     list.current?.querySelector("[aria-selected=true]")?.scrollIntoView({ block: "nearest" });
   }, [chosen.id]);
+
+  useEffect(() => {
+    const queue = list.current.closest(".queue");
+    if (takesFocus) {
+      surprisedAt.current = Date.now(); // a key that is just pressed was not meant for what has just come
+      list.current.focus();
+    }
+    return () => onGone(queue.contains(document.activeElement));
+  }, []);
 
   const decide = (verb) => {
     if (Date.now() - surprisedAt.current < SURPRISE_MS) return;

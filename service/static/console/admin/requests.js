@@ -2,7 +2,7 @@
 //
 // A decision is sent while the next request is already shown: whoever decides never waits for the answer of the last one.
 
-import { html, useState } from "../app/preact.js";
+import { html, useRef, useState } from "../app/preact.js";
 import { get } from "../app/api.js";
 import { certainly, newKey } from "../app/commands.js";
 import { CHANGES_REQUESTS } from "../app/pending.js";
@@ -44,6 +44,14 @@ function Pending() {
   // Oldest first: who waits longest is served first.
   const waiting = (resource.data?.found ?? []).filter(({ id }) => !decided.has(id)).reverse();
 
+  // The keyboard goes on where it was: at the heading while there is none, and in the list again when the next one comes.
+  const leftFrom = useRef(null);
+  const onGone = (hadFocus) => queueMicrotask(() => {
+    leftFrom.current = hadFocus ? document.querySelector("main h1") : null;
+    leftFrom.current?.focus({ preventScroll: true });
+  });
+  const takesFocus = leftFrom.current !== null && document.activeElement === leftFrom.current;
+
   const decide = async (request, verb, note) => {
     setDecided((now) => new Set(now).add(request.id));
     const name = (await sellerOf(request.seller_id).catch(() => null))?.name ?? "the seller";
@@ -64,7 +72,7 @@ function Pending() {
   return html`<${Loaded} resource=${resource} lines="6">${() => html`
     <p class="queue-news" role="status" aria-live="polite">${news}${news && waiting.length ? ` ${waiting.length} left.` : ""}</p>
     ${waiting.length
-      ? html`<${Queue} waiting=${waiting} onDecide=${decide} hasMore=${resource.data.hasMore} />`
+      ? html`<${Queue} waiting=${waiting} onDecide=${decide} hasMore=${resource.data.hasMore} takesFocus=${takesFocus} onGone=${onGone} />`
       : html`<${Empty} icon="inbox" title="All decided">New requests appear here by themselves.</${Empty}>`}`}
   </${Loaded}>`;
 }
