@@ -23,6 +23,25 @@ async def test_on_a_phone_the_receipt_comes_into_view_and_the_next_sale_is_one_t
     await expect(page.get_by_label("Phone number")).to_be_in_viewport(ratio=1)
 
 
+HEIGHT = "element => element.getBoundingClientRect().height"
+
+
+async def test_text_of_twice_the_size_fits_on_a_phone(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller("1234.00")
+    for _ in range(26):
+        await seller.api.post("/v1/charges", {"phone_number": PHONE, "amount": "0.10"})
+    page = await desk.signed_in(seller.username, viewport={"width": 390, "height": 800})
+    balance = page.locator(".top-balance")
+    line = await balance.evaluate(HEIGHT)
+    await page.evaluate("() => { document.documentElement.style.fontSize = '200%'; }")
+    assert await balance.evaluate(HEIGHT) <= 2 * line + 1
+    await page.get_by_role("navigation", name="Quick").get_by_role("link", name="History").click()
+    await expect(page.get_by_role("button", name="Older")).to_be_visible()
+    assert await page.evaluate("document.documentElement.scrollWidth") == 390
+
+
 async def test_a_printed_receipt_says_who_sold_and_what_and_nothing_else(desk: Desk) -> None:
     from playwright.async_api import expect
 
