@@ -75,11 +75,15 @@ const VIEWS = [{ value: "charges", label: "Charges" }, { value: "transactions", 
 
 function History({ id }) {
   const [view, setView] = useState("charges");
-  const pages = usePages(`/v1/${view}`, { seller_id: id }, { limit: 10, isAbout: ({ seller_id }) => seller_id === id });
   const all = href(`/${view}`, { seller: id });
-  const columns = (view === "charges" ? chargeColumns(false) : transactionColumns(false)).filter(({ name }) => name !== "From → to");
   return html`<${Card} title="History" aside=${html`<div class="card-aside"><${Choice} label="Show" isLabelHidden options=${VIEWS} value=${view} onChange=${setView} /><${CsvButton} query=${{ seller_id: id }} ...${CSV[view]} /></div>`}>
-    <${Pages} key=${view} pages=${pages} caption="History" columns=${columns} empty=${html`<${Empty} icon="receipt" title="Nothing yet" />`} />
+    <${View} key=${view} id=${id} view=${view} />
     <p class="card-foot"><a href=${all}>With filters</a></p>
   </${Card}>`;
+}
+
+function View({ id, view }) {
+  const pages = usePages(`/v1/${view}`, { seller_id: id }, { limit: 10, isAbout: ({ seller_id }) => seller_id === id });
+  const columns = (view === "charges" ? chargeColumns(false) : transactionColumns(false)).filter(({ name }) => name !== "From → to");
+  return html`<${Pages} pages=${pages} caption="History" columns=${columns} empty=${html`<${Empty} icon="receipt" title="Nothing yet" />`} />`;
 }
