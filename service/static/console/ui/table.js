@@ -1,6 +1,6 @@
 // Tables that become cards on a narrow screen, and lists of the API page by page.
 
-import { html, useEffect, useState } from "../app/preact.js";
+import { html, useEffect, useRef, useState } from "../app/preact.js";
 import { get } from "../app/api.js";
 import { useResource } from "../app/resource.js";
 import { keep, kept } from "../app/router.js";
@@ -9,7 +9,10 @@ import { Empty, Loaded } from "./states.js";
 
 /** columns: [{name, cell(row), isEnd (numbers), and on cards: isMain (title), isTop (beside it), isQuiet (left out), isLabelled}] */
 export function Table({ caption, columns, rows, keyOf = (row) => row.id, rowClass }) {
-  return html`<div class="table-frame"><table role="table">
+  const frame = useRef();
+  const isScrolling = useScrolling(frame);
+  const reached = isScrolling ? { role: "group", "aria-label": caption, tabindex: 0 } : {};
+  return html`<div ref=${frame} class="table-frame ${isScrolling ? "scrolls" : ""}" ...${reached}><table role="table">
     <caption class="unseen">${caption}</caption>
     <thead role="rowgroup"><tr role="row">
       ${columns.map(({ name, isEnd }) => html`<th key=${name} role="columnheader" scope="col" class=${isEnd ? "end" : ""}>${name}</th>`)}
@@ -20,6 +23,19 @@ export function Table({ caption, columns, rows, keyOf = (row) => row.id, rowClas
       </tr>`)}
     </tbody>
   </table></div>`;
+}
+
+/** Whether it is wider than its frame: then the keyboard must get to it, to scroll it. */
+function useScrolling(frame) {
+  const [isScrolling, setIsScrolling] = useState(false);
+  useEffect(() => {
+    const element = frame.current;
+    const observer = new ResizeObserver(() => setIsScrolling(element.scrollWidth > element.clientWidth + 1));
+    observer.observe(element);
+    observer.observe(element.firstElementChild);
+    return () => observer.disconnect();
+  }, []);
+  return isScrolling;
 }
 
 function classOf({ isEnd, isMain, isTop, isQuiet, isLabelled }) {
