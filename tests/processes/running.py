@@ -70,6 +70,14 @@ class Asking:
     def interrupt(self) -> None:
         self.process.send_signal(signal.SIGINT)
 
+    async def answered(self, typed: bytes | None) -> tuple[int, str]:
+        """Types the answer to what it asks, or Ctrl-C for None, and sees it end."""
+        if typed is None:
+            self.interrupt()
+        else:
+            self.type(typed)
+        return await self.end()
+
     async def end(self) -> tuple[int, str]:
         """Its exit status, and what it still said."""
         assert self.process.stdout is not None

@@ -212,11 +212,7 @@ async def test_an_operator_at_a_terminal_is_asked_and_may_leave(
     async with asking("confirm-restore", extra=url) as command:
         await command.until_it_asks("by somebody, up to position 0: waits for `charge-shop confirm-restore`\n")
         await command.until_it_asks("Take changes from here on? [y/N] ")
-        if typed is None:
-            command.interrupt()
-        else:
-            command.type(typed)
-        ended, said = await command.end()
+        ended, said = await command.answered(typed)
         assert ended == status, said
         assert "Traceback" not in said
         assert ("nothing was confirmed" in said) == (status == 2), said

@@ -260,11 +260,7 @@ async def test_wrong_names_and_heads_are_told_in_one_line(tmp_path: Path, databa
 async def test_who_is_asked_for_a_password_may_leave(tmp_path: Path, typed: bytes | None, status: int) -> None:
     async with asking("create-admin", "boss", "--data-dir", data_dir(tmp_path)) as command:
         await command.until_it_asks("password for boss: ")
-        if typed is None:
-            command.interrupt()
-        else:
-            command.type(typed)
-        ended, said = await command.end()
+        ended, said = await command.answered(typed)
         assert ended == status, said
         assert "Traceback" not in said
 
