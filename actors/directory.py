@@ -123,7 +123,7 @@ class Directory:
         keys = set(keys_of(command))
         actor = self._actors.get(seller_id)
         if actor is None:
-            return bool(keys) and self.journal.is_in_doubt(seller_id)
+            return bool(keys) and self.journal.was_interrupted(seller_id)
         return any(actor.known(command)) or any(not keys.isdisjoint(keys_of(each.command)) for each in actor.queued)
 
     @property

@@ -119,8 +119,9 @@ class Committer:
         store.on_lost = self._wake
         self.is_recovering = False
         """A flush is unresolved, or the database is away: nothing may be submitted."""
-        self.in_doubt: frozenset[str] = frozenset()
-        """Sellers with entries in a flush that is unresolved."""
+        self.interrupted: frozenset[str] = frozenset()
+        """Sellers who had anything on its way when the journal was last interrupted. What they ask for may repeat what
+        is in doubt, or was written a moment before; it is not known any more, and cannot be looked up yet."""
         self.on_their_way = 0
         """Entries that wait for a flush, or for the end of the one under way. Asked for in every turn of the event
         loop, so it is kept, and counted anew after each flush, whatever became of it."""
@@ -302,14 +303,14 @@ class Committer:
         self.is_recovering = True
         unsent, self._pending = self._pending, deque()
         doubtful = self._in_flight
-        self._observer.in_doubt({each.seller_id for each in (*doubtful, *unsent)})
+        self.interrupted = frozenset(each.seller_id for each in (*doubtful, *unsent))
+        self._observer.in_doubt(self.interrupted)
         for submission in unsent:
             submission.failed(NotApplied("the journal became unavailable"))
         if isinstance(fault, JournalUnavailable):
             for submission in doubtful:
                 submission.failed(NotApplied("the journal is unavailable"))
             doubtful = self._in_flight = []
-        self.in_doubt = frozenset(each.seller_id for each in doubtful if each.entries)
         self._count()
 
         give_up = asyncio.get_running_loop().call_later(self._settings.outcome_timeout_s, self._fail_doubtful)
@@ -327,7 +328,6 @@ class Committer:
         if raised is None:
             raise EpochLost
         self._lease = raised
-        self.in_doubt = frozenset()
         self.is_recovering = False
 
     async def _are_written(self, submissions: list[Submission]) -> bool:

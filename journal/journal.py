@@ -119,9 +119,9 @@ class Journal:
         assert not (self.is_frozen and submission.entries)
         self._committer.submit(submission)
 
-    def is_in_doubt(self, seller_id: str) -> bool:
-        """Whether nobody knows yet if entries of this seller are durable."""
-        return self._committer is not None and seller_id in self._committer.in_doubt
+    def was_interrupted(self, seller_id: str) -> bool:
+        """Whether something of this seller was on its way when the journal was last interrupted."""
+        return self._committer is not None and seller_id in self._committer.interrupted
 
     @property
     def is_ready(self) -> bool:

@@ -172,7 +172,7 @@ async def test_an_atomic_batch_that_is_refused_after_all_leaves_nothing_behind()
         assert (view.available, view.held) == (1_000_000 - 2, 0)  # type: ignore[union-attr]
 
 
-async def test_nobody_who_repeats_what_is_in_doubt_is_told_that_nothing_was_applied() -> None:
+async def test_nobody_who_repeats_what_was_interrupted_is_told_that_nothing_was_applied() -> None:
     """The first one is in the journal in the end: whoever believed it, and sold under another key, has sold twice."""
     async with running_cell() as cell:
         await cell.ask(Adjust(CALLER, 1_000, "credit", "a test"))
@@ -194,7 +194,7 @@ async def test_nobody_who_repeats_what_is_in_doubt_is_told_that_nothing_was_appl
             asyncio.ensure_future(cell.ask(ChargeMany(CALLER, (charge, *BATCH.charges), True))),
         ]
         async with asyncio.timeout(WITHIN_S):
-            while not cell.journal.is_in_doubt(SELLER_ID):
+            while not cell.journal.was_interrupted(SELLER_ID):
                 await asyncio.sleep(0)
         of_journal = [type(each) for each in await asyncio.gather(*asked, return_exceptions=True)]
         assert of_journal == [OutcomeUnknown, NotApplied, OutcomeUnknown, OutcomeUnknown]
@@ -208,6 +208,35 @@ async def test_nobody_who_repeats_what_is_in_doubt_is_told_that_nothing_was_appl
         cell.store.meanwhile = lambda: None
         sold = await first
         assert isinstance(sold, Done)
+        await cell.is_ready()
+        assert await cell.ask(charge) == replace(sold, is_replay=True)
+
+
+async def test_nobody_who_repeats_what_was_just_written_is_told_that_nothing_was_applied() -> None:
+    """Its answer is on its way, and what was known of its key went with the account that an interruption dropped."""
+    async with running_cell() as cell:
+        await cell.ask(Adjust(CALLER, 1_000, "credit", "a test"))
+        await cell.ask(Adjust(CALLER, 1_000, "credit", "a test"), OTHER_ID)
+        charge = Charge(_with_key("written"), "+15550100001", 100)
+        sold = await cell.ask(charge)
+        assert isinstance(sold, Done)
+        cell.store.is_away = True
+        cell.store.may_flush.clear()
+        cell.store.is_flushing = False
+        doubtful = asyncio.ensure_future(cell.ask(Charge(CALLER, "+15550100001", 100), OTHER_ID))
+        async with asyncio.timeout(WITHIN_S):
+            while not cell.store.is_flushing:
+                await asyncio.sleep(0)
+            unsent = asyncio.ensure_future(cell.ask(Charge(CALLER, "+15550100001", 100)))
+            await asyncio.sleep(0)
+            cell.store.may_flush.set()
+            with pytest.raises(NotApplied):
+                await unsent
+        with pytest.raises(OutcomeUnknown):
+            await cell.ask(charge)
+
+        cell.store.is_away = False
+        assert isinstance(await doubtful, Done)
         await cell.is_ready()
         assert await cell.ask(charge) == replace(sold, is_replay=True)
 

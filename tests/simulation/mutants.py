@@ -105,7 +105,7 @@ MUTANTS: Final = (
         "actors are kept when their state is in doubt",
         patch(
             f"{_COMMITTER}._resolve",
-            ("self._observer.in_doubt({each.seller_id for each in (*doubtful, *unsent)})", "pass"),
+            ("self._observer.in_doubt(self.interrupted)", "pass"),
         ),
     ),
     _mutant(
