@@ -105,8 +105,22 @@ class HttpServer:
         self._listening = await loop.create_server(self._connections.protocol, sock=self._bound, backlog=BACKLOG)
 
     async def stop_accepting(self) -> None:
+        """Who has connected by now is answered like everybody else, wherever the kernel has them: what it has queued
+        for a listener it resets when that closes, with the request that may have come already."""
         assert self._listening is not None
-        self._listening.close()
+        queued = self._bound.dup()
+        with queued:
+            self._listening.close()
+            clients = _accepted(queued)
+        await asyncio.gather(*(self._take_in(client) for client in clients))
+
+    async def _take_in(self, client: socket.socket) -> None:
+        assert self._connections is not None
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.connect_accepted_socket(self._connections.protocol, client)
+        except OSError:  # It has gone meanwhile.
+            client.close()
 
     async def drain(self, timeout_s: float) -> bool:
         """Waits until nothing is in flight any more; False when the time was not enough."""
@@ -126,6 +140,21 @@ class HttpServer:
         await self._runner.cleanup()
         if self._sweeping is not None:
             self._sweeping.cancel()
+
+
+def _accepted(listening: socket.socket) -> list[socket.socket]:
+    """Whom the kernel has queued: a plain step, so that hardly anybody can come after it and before the close."""
+    clients: list[socket.socket] = []
+    while len(clients) < BACKLOG:
+        try:
+            client, _ = listening.accept()
+        except ConnectionAbortedError:
+            continue
+        except OSError:  # Nobody any more, or no more open files.
+            break
+        client.setblocking(False)
+        clients.append(client)
+    return clients
 
 
 def _sweeping_ended(task: "asyncio.Task[None]") -> None:

@@ -5,8 +5,9 @@ Bytes go over real sockets; time is the test's, by looking at the connections as
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from aiohttp import web
@@ -348,6 +349,21 @@ async def test_one_address_does_not_get_all_places() -> None:
         async with served.connected() as second:
             await second.send(GET)
             assert (await second.answer())[0].endswith(b"200 OK")
+
+
+async def test_who_waits_to_be_accepted_at_a_stop_is_answered() -> None:
+    async with serving() as served, AsyncExitStack() as stack:
+        # All in one step: the kernel has connected them, and this event loop has not looked yet.
+        clients = [stack.enter_context(socket.create_connection(("127.0.0.1", served.port))) for _ in range(20)]
+        for client in clients:
+            client.sendall(GET)
+        await served.server.stop_accepting()
+        for client in clients:
+            reader, writer = await asyncio.open_connection(sock=client)
+            assert (await Wire(reader, writer).answer())[0].endswith(b"200 OK")
+            writer.transport.abort()
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", served.port)
 
 
 def test_the_bound_follows_the_setting_and_the_limit_on_open_files() -> None:
