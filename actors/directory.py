@@ -82,7 +82,7 @@ class Directory:
         self._remembered: deque[tuple[str, KeyOfSide]] = deque()
         """Of which seller, not of which actor: one that is gone must not be kept by its keys."""
         self.is_draining = False
-        """Takes no more commands."""
+        """Takes no more commands, but further parts of those that have begun."""
         self.journal: Journal
         self._loop: asyncio.AbstractEventLoop
 
@@ -91,13 +91,14 @@ class Directory:
         self.journal = journal
         self._loop = asyncio.get_running_loop()
 
-    def ask(self, seller_id: str, command: Command) -> asyncio.Future[Outcome]:
+    def ask(self, seller_id: str, command: Command, *, has_begun: bool = False) -> asyncio.Future[Outcome]:
         """Gives the command to the seller's actor. A plain step; the future tells the outcome once it is durable.
+        `has_begun`: it is a further part of what was taken before, and a drain waits for the whole.
 
         Raises at once what is known at once: Draining, Standby, JournalUnavailable, RateLimited, Overloaded; and
         OutcomeUnknown, where an earlier command of the seller is in doubt, which this one may repeat.
         The future may hold UnknownSeller, NotApplied, OutcomeUnknown, and the journal's other faults."""
-        if self.is_draining:
+        if self.is_draining and not has_begun:
             raise Draining
         try:
             self.journal.check_readable()
@@ -135,7 +136,8 @@ class Directory:
         return sum(len(actor.queued) for actor in self._actors.values())
 
     def drain(self) -> None:
-        """Takes no more commands; `in_flight` and the journal's `is_settled` tell when those that came are done."""
+        """Takes no more commands, but further parts of what has begun, which is waited for by whoever gives them here;
+        `in_flight` and the journal's `is_settled` tell when those that came are done."""
         self.is_draining = True
 
     # --- actors ---

@@ -118,7 +118,8 @@ class BatchHandlers:
             else:
                 await self._turnstile.turn(seller_id, len(part))
             try:
-                under_way.append(self._directory.ask(seller_id, ChargeMany(caller, part, False)))
+                command = ChargeMany(caller, part, False)
+                under_way.append(self._directory.ask(seller_id, command, has_begun=number > 0))
             except FAULTS as fault:
                 faults.append(fault)
             if len(under_way) >= PARTS_UNDER_WAY_MAX:

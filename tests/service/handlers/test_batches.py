@@ -13,7 +13,7 @@ from actors.commands import Command, Done, Refusal, RefusalCode, Settle
 from journal.committer import Submission
 from journal.entry import GENESIS_HASH, Entry, EntryType
 from journal.store import JournalFault, NotApplied, OutcomeUnknown
-from service.handlers.batches import PART, _fault_of_all
+from service.handlers.batches import PART, PARTS_UNDER_WAY_MAX, _fault_of_all
 from tests.conftest import Database
 from tests.service.shop import PHONE, Shop, User, open_shop
 
@@ -207,6 +207,26 @@ async def test_a_batch_that_is_sold_while_the_service_stops_is_answered(
     answer = await running
     assert answer["completed"] == PART
     assert answer["balance"] == {"available": "7.50", "held": "0.00"}
+
+
+async def test_a_batch_that_has_begun_is_finished_when_the_service_stops(shop: Shop, database: Database) -> None:
+    """Without keys nobody could tell how far it has come."""
+    parts = PARTS_UNDER_WAY_MAX + 2
+    seller = await shop.seller("100.00")
+    owner = await asyncpg.connect(database.owner_url)
+    async with owner.transaction():
+        await owner.execute("LOCK TABLE cell_00.entries IN SHARE MODE")
+        running = asyncio.ensure_future(batch(seller, "independent", items(*["0.01"] * PART * parts)))
+        async with asyncio.timeout(10):
+            while shop.services.journal.on_their_way < PART:
+                await asyncio.sleep(0.01)
+        shop.services.directory.drain()
+        late = await seller.post("/v1/charges/batch", {"mode": "independent", "charges": items("0.01")})
+    await owner.close()
+    assert (late.status, late.code) == (503, "draining")
+    answer = await running
+    assert (answer["completed"], answer["failed"]) == (PART * parts, 0)
+    assert answer["balance"] == {"available": "85.00", "held": "0.00"}
 
 
 async def test_a_batch_that_only_repeats_is_never_answered_with_the_balance_of_its_time(
