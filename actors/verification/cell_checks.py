@@ -6,7 +6,7 @@ from typing import Final
 
 from actors.verification.findings import Finding
 from journal.reader import Head
-from journal.reading.audit import AFTER_GAP, HAS_GAP, ORPHANS, Audit
+from journal.reading.audit import AFTER_GAP, HAS_GAP, ORPHANS, TWICE, Audit
 
 HEADS_AT_ONCE: Final = 1_000
 
@@ -31,11 +31,14 @@ async def orphan(audit: Audit, seller_id: str | None) -> Finding | None:
 
 
 async def gap(audit: Audit) -> Finding | None:
-    """The entry behind the first position that nobody has: what stood there was taken out, whosever it was."""
+    """The entry behind the first position that nobody has: what stood there was taken out, whosever it was. Or one of
+    two that share a position, which the table's index forbids, unless somebody has dropped it."""
     async with audit.moment():
         if (await audit.fetch_by_scan(HAS_GAP))[0][0]:
             for row in await audit.fetch(AFTER_GAP):
                 return Finding(row[0], row[1], f"the entry at position {row[2] - 1}, just before it, is missing")
+            for row in await audit.fetch(TWICE):
+                return Finding(row[0], row[1], f"its position {row[2]} is that of another entry too")
     return None
 
 

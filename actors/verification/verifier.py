@@ -24,6 +24,8 @@ PROGRESS_INTERVAL_S: Final = 0.5
 SLICES_PER_WORKER: Final = 16
 ENTRIES_PER_WORKER_MIN: Final = 50_000
 """Less than that is done before a process has started."""
+BEFORE_ALL: Final = -(2**62)
+"""Less than any seq, one that no entry should have included."""
 BEHIND_ALL: Final = 2**62
 """More than any seq."""
 
@@ -46,12 +48,12 @@ async def verify_journal(
     async with auditing(url, cell) as audit:
         so_far = _SoFar((await audit.fetch(SELLERS, seller_id))[0][0], on_progress)
         if seller_id is not None:
-            finding = await Walk(audit, cell, Range(seller_id, 0, seller_id), so_far.add).run()
+            finding = await Walk(audit, cell, Range(seller_id, BEFORE_ALL, seller_id), so_far.add).run()
         else:
             if workers is None:
                 workers = min(os.cpu_count() or 1, await audit.last_position() // ENTRIES_PER_WORKER_MIN)
             cuts = await audit.slices(max(1, workers * SLICES_PER_WORKER))
-            slices = [Range(after, 0 if after == ID_MIN else BEHIND_ALL, until) for after, until in cuts]
+            slices = [Range(after, BEFORE_ALL if after == ID_MIN else BEHIND_ALL, until) for after, until in cuts]
             if workers:
                 finding = await walk_in_workers(url, cell, slices, workers, so_far.add)
             else:

@@ -7,6 +7,7 @@ many rows as its entries made. So nothing is kept from one chunk to the next but
 the journal may grow meanwhile.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -79,13 +80,21 @@ class Walk:
                 ended = replays if is_last else replays[:-1]
                 # What sellers have wrong who come before it, comes before it.
                 compared = replays if finding is None else ended
-                finding = await self._compared(compared, ended) or finding
+                finding = await self._compared(compared, ended) or finding or await self._twice(rows)
             self._on_chunk(len(ended), len(rows))
             if finding is not None:
                 return replace(finding, reason=finding.reason[:REASON_MAX])
             if is_last:
                 return None
             after = (rows[-1][_SELLER], rows[-1][_SEQ])
+
+    async def _twice(self, rows: Sequence[Any]) -> Finding | None:
+        """The next chunk begins behind this one's last place, so a second entry of that number would be in neither."""
+        if len(rows) < self._chunk_entries:
+            return None
+        seller_id, seq = _place(rows[-1])
+        count = len(await self._audit.fetch(BY_SEQ, [seller_id], [seq]))
+        return None if count == 1 else Finding(seller_id, seq, f"there are {count} entries of this number")
 
     def _replayed(
         self, rows: Sequence[Any], before_refunds: Mapping[_Place, Before]
@@ -136,7 +145,9 @@ class Walk:
         stored = {ChargeRow: await self._stored(CHARGE_ROWS, charges), CreditRequestRow: {}}
         stored[CreditRequestRow] = await self._stored(REQUEST_ROWS, requests)
         sellers = [replay.account.seller_id for replay in ended]
-        accounts = {row[0]: row for row in await self._audit.fetch(ACCOUNT_ROWS, sellers)} if sellers else {}
+        account_rows = await self._audit.fetch(ACCOUNT_ROWS, sellers) if sellers else []
+        accounts = {row[0]: row for row in account_rows}
+        times_found = Counter(row[0] for row in account_rows)
         for replay in replays:
             account = replay.account
             for row in replay.touched.values():
@@ -144,6 +155,8 @@ class Walk:
                 if difference is not None:
                     return Finding(row.seller_id, row.seq, difference)
             replay.touched.clear()
+            if times_found[account.seller_id] > 1:
+                return Finding(account.seller_id, account.seq, "its account, or its seller, has more than one row")
             if account.seller_id in accounts:
                 finding = replay.end() or await self._end(replay, accounts[account.seller_id])
                 if finding is not None:
@@ -186,7 +199,8 @@ def _difference(expected: ChargeRow | CreditRequestRow, stored: Any, last_seq: i
         row = charge_of(stored) if isinstance(expected, ChargeRow) else request_of(stored)
     except (ValueError, msgspec.MsgspecError):
         return f"the row of the {what} cannot be read"
-    if row == expected or (row.last_seq > last_seq and stored["is_continued"]):
+    # By its own id: what continued another charge would be compared with that one's row, and never with this one.
+    if row == expected or (row.id == expected.id and row.last_seq > last_seq and stored["is_continued"]):
         return None
     return f"the row of the {what} is not {_told(expected)}"
 

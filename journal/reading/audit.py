@@ -36,13 +36,13 @@ FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS k (seller_id, subject_id, s
     ORDER BY f.seller_id DESC, f.subject_id DESC, f.seq DESC LIMIT 1) e"""
 # Whether a row's last_seq is that of an entry which continues what the row is about.
 CHARGE_ROWS: Final = f"""
-SELECT {CHARGE_COLUMNS}, (SELECT e.subject_id = c.id FROM {{cell}}.entries e
-    WHERE e.seller_id = c.seller_id AND e.seq = c.last_seq) AS is_continued
+SELECT {CHARGE_COLUMNS}, EXISTS (SELECT FROM {{cell}}.entries e
+    WHERE e.seller_id = c.seller_id AND e.seq = c.last_seq AND e.subject_id = c.id) AS is_continued
 FROM unnest($1::uuid[], $2::bigint[]) AS k (seller_id, seq)
 JOIN {{cell}}.charges c ON c.seller_id = k.seller_id AND c.seq = k.seq"""
 REQUEST_ROWS: Final = f"""
-SELECT {REQUEST_COLUMNS}, (SELECT e.subject_id = r.id FROM {{cell}}.entries e
-    WHERE e.seller_id = r.seller_id AND e.seq = r.last_seq) AS is_continued
+SELECT {REQUEST_COLUMNS}, EXISTS (SELECT FROM {{cell}}.entries e
+    WHERE e.seller_id = r.seller_id AND e.seq = r.last_seq AND e.subject_id = r.id) AS is_continued
 FROM unnest($1::uuid[], $2::bigint[]) AS k (seller_id, seq)
 JOIN {{cell}}.credit_requests r ON r.seller_id = k.seller_id AND r.seq = k.seq"""
 ACCOUNT_ROWS: Final = """
@@ -75,12 +75,19 @@ SELECT o.seller_id::text, o.seq, o.what FROM (
     WHERE NOT EXISTS (SELECT FROM {cell}.accounts a WHERE a.seller_id = r.seller_id)) o
 WHERE $1::uuid IS NULL OR o.seller_id = $1
 ORDER BY o.seller_id, o.seq LIMIT 1"""
-# Positions are unique, so they have no gap when there are as many as the last one says.
-HAS_GAP: Final = "SELECT count(*) <> coalesce(max(e.position), 0) FROM {cell}.entries e"
+# Positions have no gap when there are as many as the last one says, and no two are the same: who takes an entry out
+# may have dropped the index that keeps them unique.
+HAS_GAP: Final = """
+SELECT count(*) <> coalesce(max(e.position), 0) OR count(DISTINCT e.position) <> count(*) FROM {cell}.entries e"""
 AFTER_GAP: Final = """
 SELECT e.seller_id::text, e.seq, e.position FROM {cell}.entries e
 WHERE e.position > 1 AND NOT EXISTS (SELECT FROM {cell}.entries p WHERE p.position = e.position - 1)
-ORDER BY e.position LIMIT 1"""
+ORDER BY e.position, e.seller_id, e.seq LIMIT 1"""
+TWICE: Final = """
+SELECT e.seller_id::text, e.seq, e.position FROM {cell}.entries e
+WHERE EXISTS (SELECT FROM {cell}.entries o
+    WHERE o.position = e.position AND (o.seller_id, o.seq) <> (e.seller_id, e.seq))
+ORDER BY e.position, e.seller_id, e.seq LIMIT 1"""
 HASHES: Final = """
 SELECT (SELECT e.hash FROM {cell}.entries e WHERE e.seller_id = k.seller_id AND e.seq = k.seq),
     (SELECT max(e.seq) FROM {cell}.entries e WHERE e.seller_id = k.seller_id)

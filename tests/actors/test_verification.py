@@ -4,7 +4,7 @@ the first bad seq; of an untouched journal it says that nothing is wrong."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from itertools import count
+from itertools import count, pairwise
 from typing import Any
 
 import asyncpg
@@ -393,6 +393,37 @@ async def test_forged_entries_are_found(shop: Shop, database: Database, owner: A
     assert finding == Finding(forged.seller_id, forged.seq, "it decides a credit request that is not pending")
 
 
+@pytest.mark.parametrize("chunk_entries", [1, 100])
+async def test_two_entries_of_one_number_are_found(
+    shop: Shop, database: Database, owner: Any, chunk_entries: int
+) -> None:
+    """Whoever drops the key that forbids it puts a second entry where a chunk ends."""
+    seller_id = min(shop.sellers)
+    await owner.execute(
+        "ALTER TABLE cell_00.entries DROP CONSTRAINT entries_pkey; DROP INDEX cell_00.entries_idempotency_key"
+    )
+    await owner.execute(
+        """CREATE TEMP TABLE second AS SELECT * FROM cell_00.entries WHERE seller_id = $1 AND seq = 100""", seller_id
+    )
+    await owner.execute("UPDATE second SET position = $1", len(shop.entries) + 1)
+    await owner.execute("INSERT INTO cell_00.entries SELECT * FROM second")
+    async with auditing(database.app_url, "cell_00") as audit:
+        walk = Walk(audit, "cell_00", Range(ID_MIN, 0, ID_MAX), lambda *each: None, chunk_entries=chunk_entries)
+        assert await walk.run() == Finding(seller_id, 100, "there are 2 entries of this number")
+
+
+async def test_an_entry_before_the_first_is_found(shop: Shop, database: Database, owner: Any) -> None:
+    seller_id = shop.sellers[2]
+    await owner.execute(
+        """CREATE TEMP TABLE early AS SELECT * FROM cell_00.entries WHERE seller_id = $1 AND seq = 1""", seller_id
+    )
+    await owner.execute("UPDATE early SET seq = 0, position = $1", len(shop.entries) + 1)
+    await owner.execute("INSERT INTO cell_00.entries SELECT * FROM early")
+    for options in ({}, {"seller_id": seller_id}):
+        finding = await first_bad(database, **options)
+        assert finding == Finding(seller_id, 1, "is missing: the next entry that is there is 0")
+
+
 async def test_exchanged_entries_are_found(shop: Shop, database: Database, owner: Any) -> None:
     seller_id = shop.sellers[2]
     await owner.execute(
@@ -413,6 +444,38 @@ async def test_exchanged_positions_within_a_seller_are_found(shop: Shop, databas
     finding = await first_bad(database)
     assert finding is not None
     assert (finding.seller_id, finding.seq) == (seller_id, 9)
+
+
+async def test_one_position_of_two_entries_is_found(shop: Shop, database: Database, owner: Any) -> None:
+    """Whoever drops the index that forbids it leaves as many entries as the last position says."""
+    await owner.execute("DROP INDEX cell_00.entries_position")
+    last_seqs = {seller_id: len(shop.of(seller_id)) for seller_id in shop.sellers}
+    moved, following = next(
+        (entry, after)
+        for entry, after in pairwise(shop.entries)
+        if entry.seq == last_seqs[entry.seller_id] and after.seller_id != entry.seller_id
+    )
+    position = shop.position_of(moved)
+    await owner.execute("UPDATE cell_00.entries SET position = $1 + 1 WHERE position = $1", position)
+    finding = await first_bad(database)
+    assert finding == Finding(
+        *min((entry.seller_id, entry.seq) for entry in (moved, following)),
+        f"the entry at position {position}, just before it, is missing",
+    )
+
+
+async def test_a_position_of_two_entries_that_leaves_no_gap_is_found(
+    shop: Shop, database: Database, owner: Any
+) -> None:
+    await owner.execute("DROP INDEX cell_00.entries_position")
+    pair = next(pair for pair in pairwise(shop.entries) if pair[0].seller_id != pair[1].seller_id)
+    position = shop.position_of(pair[0])
+    await owner.execute("UPDATE cell_00.entries SET position = position - 1 WHERE position > $1", position)
+    finding = await first_bad(database)
+    assert finding == Finding(
+        *min((entry.seller_id, entry.seq) for entry in pair),
+        f"its position {position} is that of another entry too",
+    )
 
 
 async def test_a_position_that_nobody_has_is_found(shop: Shop, database: Database, owner: Any) -> None:
@@ -478,6 +541,47 @@ async def test_a_changed_row_is_found(shop: Shop, database: Database, owner: Any
             )
         await owner.execute("DROP TABLE kept")
     assert await first_bad(database) is None
+
+
+@pytest.mark.parametrize("kind", [ChargeRow, CreditRequestRow])
+async def test_a_row_that_points_to_what_continued_another_is_found(
+    shop: Shop, database: Database, owner: Any, kind: type
+) -> None:
+    """A row may be ahead of the chunk that is compared with it, but by an entry of its own subject alone."""
+    rows: list[Any] = [row for row in shop.rows.values() if isinstance(row, kind)]
+    row, other = next(
+        (row, other)
+        for row in rows
+        for other in reversed(rows)
+        if other.seller_id == row.seller_id
+        and other.last_seq > row.last_seq + 1
+        and other.last_seq > other.seq > row.seq
+    )
+    await owner.execute(
+        f"""UPDATE cell_00.{TABLES[kind]} SET id = $3, last_seq = $4, amount = amount + 1
+            WHERE seller_id = $1 AND seq = $2""",
+        row.seller_id,
+        row.seq,
+        other.id,
+        other.last_seq,
+    )
+    async with auditing(database.app_url, "cell_00") as audit:
+        walk = Walk(audit, "cell_00", Range(ID_MIN, 0, ID_MAX), lambda *each: None, chunk_entries=1)
+        finding = await walk.run()
+    assert finding is not None
+    assert (finding.seller_id, finding.seq) == (row.seller_id, row.seq)
+
+
+@pytest.mark.parametrize("table", ["cell_00.accounts", "shop.sellers"])
+async def test_two_rows_of_one_seller_are_found(shop: Shop, database: Database, owner: Any, table: str) -> None:
+    """Whoever drops the key that forbids it makes the service load another account, sooner or later."""
+    key = "seller_id" if table == "cell_00.accounts" else "id"
+    await owner.execute(f"ALTER TABLE {table} DROP CONSTRAINT {table.split('.')[1]}_pkey")
+    await owner.execute("DROP INDEX shop.sellers_tag")
+    seller_id = shop.sellers[1]
+    await owner.execute(f"INSERT INTO {table} SELECT * FROM {table} WHERE {key} = $1", seller_id)
+    finding = await first_bad(database)
+    assert finding == Finding(seller_id, len(shop.of(seller_id)), "its account, or its seller, has more than one row")
 
 
 @pytest.mark.parametrize("kind", [AccountRow, ChargeRow, CreditRequestRow])
