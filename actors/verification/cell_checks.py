@@ -1,4 +1,4 @@
-"""What is checked of a cell as a whole, after its sellers: exported heads, rows without a journal, positions."""
+"""What is checked of a cell as a whole, after its sellers: heads, rows without a journal, positions, restores."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -6,7 +6,7 @@ from typing import Final
 
 from actors.verification.findings import Finding
 from journal.reader import Head
-from journal.reading.audit import AFTER_GAP, HAS_GAP, ORPHANS, TWICE, Audit
+from journal.reading.audit import AFTER_GAP, AT_POSITION, HAS_GAP, ORPHANS, RESTORED, TWICE, Audit
 
 HEADS_AT_ONCE: Final = 1_000
 
@@ -39,6 +39,29 @@ async def gap(audit: Audit) -> Finding | None:
                 return Finding(row[0], row[1], f"the entry at position {row[2] - 1}, just before it, is missing")
             for row in await audit.fetch(TWICE):
                 return Finding(row[0], row[1], f"its position {row[2]} is that of another entry too")
+    return None
+
+
+async def restore_fault(audit: Audit) -> Finding | None:
+    """An entry that denies what was written down of restores: that they are counted, that the journal ended no earlier
+    than they say, and that it took nothing until they were confirmed."""
+    async with audit.moment():
+        last_position = await audit.last_position()
+        for number, row in enumerate(await audit.fetch(RESTORED), 1):
+            position = row["last_position"]
+            if row["number"] != number:
+                reason = (
+                    f"restore {number} is missing, which came before restore {row['number']} of the journal up to it"
+                )
+            elif position > last_position:
+                reason = f"is the last, at position {last_position}; restore {number} had entries up to {position}"
+            elif position < last_position and not row["is_confirmed"]:
+                reason = f"it was written while the journal waited for the confirmation of restore {number}"
+                position += 1
+            else:
+                continue
+            for entry in await audit.fetch(AT_POSITION, position):
+                return Finding(entry[0], entry[1], reason)
     return None
 
 

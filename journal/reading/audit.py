@@ -88,6 +88,14 @@ SELECT e.seller_id::text, e.seq, e.position FROM {cell}.entries e
 WHERE EXISTS (SELECT FROM {cell}.entries o
     WHERE o.position = e.position AND (o.seller_id, o.seq) <> (e.seller_id, e.seq))
 ORDER BY e.position, e.seller_id, e.seq LIMIT 1"""
+# The entry at a position, or the last before it.
+AT_POSITION: Final = """
+SELECT e.seller_id::text, e.seq FROM {cell}.entries e WHERE e.position <= $1
+ORDER BY e.position DESC LIMIT 1"""
+RESTORED: Final = """
+SELECT r.number, r.last_position,
+    EXISTS (SELECT FROM {cell}.restore_confirmations c WHERE c.number = r.number) AS is_confirmed
+FROM {cell}.restores r ORDER BY r.number"""
 HASHES: Final = """
 SELECT (SELECT e.hash FROM {cell}.entries e WHERE e.seller_id = k.seller_id AND e.seq = k.seq),
     (SELECT max(e.seq) FROM {cell}.entries e WHERE e.seller_id = k.seller_id)

@@ -23,6 +23,7 @@ from journal.projections import AccountRow, ChargeRow, CreditRequestRow
 from journal.reader import Head
 from journal.reading.audit import auditing
 from journal.reading.subjects import ID_MAX, ID_MIN
+from journal.restores import confirm_restores, record_restore
 from journal.store import Batch, JournalUnavailable
 from tests.conftest import Database
 from tests.journal.histories import Shop
@@ -645,6 +646,53 @@ async def test_a_seller_that_the_shop_does_not_know_so_is_found(
     finding = await first_bad(database)
     assert finding is not None
     assert (finding.seller_id, finding.seq) == (shop.sellers[4], 1)
+
+
+# --- restores ---------------------------------------------------------------------------------------------
+
+
+async def test_a_restored_journal_is_what_it_should_be(shop: Shop, database: Database) -> None:
+    for _ in range(2):
+        await record_restore(database.owner_url, by="the test")
+    assert await first_bad(database) is None
+    await confirm_restores(database.owner_url, by="the test")
+    assert await first_bad(database) is None
+
+
+async def test_what_was_written_before_a_restore_was_confirmed_is_found(
+    shop: Shop, database: Database, owner: Any
+) -> None:
+    """Somebody thawed the journal by hand, or took the confirmation away."""
+    for _ in range(2):
+        await record_restore(database.owner_url, by="the test")
+    await owner.execute("ALTER TABLE cell_00.restores DISABLE TRIGGER USER")
+    await owner.execute("UPDATE cell_00.restores SET last_position = 700 WHERE number = 1")
+    written = shop.entries[700]
+    reason = "it was written while the journal waited for the confirmation of restore 1"
+    assert await first_bad(database) == Finding(written.seller_id, written.seq, reason)
+    await confirm_restores(database.owner_url, by="the test")
+    assert await first_bad(database) is None
+
+
+async def test_a_restore_that_is_gone_is_found(shop: Shop, database: Database, owner: Any) -> None:
+    for _ in range(3):
+        await record_restore(database.owner_url, by="the test")
+    await owner.execute("ALTER TABLE cell_00.restores DISABLE TRIGGER USER")
+    await owner.execute("DELETE FROM cell_00.restores WHERE number = 2")
+    last = shop.entries[-1]
+    reason = "restore 2 is missing, which came before restore 3 of the journal up to it"
+    assert await first_bad(database) == Finding(last.seller_id, last.seq, reason)
+
+
+async def test_entries_that_a_restore_still_had_are_missed(shop: Shop, database: Database, owner: Any) -> None:
+    """Cut off the end of everything, they have left no gap."""
+    await record_restore(database.owner_url, by="the test")
+    end = len(shop.entries)
+    await owner.execute("ALTER TABLE cell_00.restores DISABLE TRIGGER USER")
+    await owner.execute("UPDATE cell_00.restores SET last_position = last_position + 5")
+    last = shop.entries[-1]
+    reason = f"is the last, at position {end}; restore 1 had entries up to {end + 5}"
+    assert await first_bad(database) == Finding(last.seller_id, last.seq, reason)
 
 
 # --- faults -----------------------------------------------------------------------------------------------
