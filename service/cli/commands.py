@@ -89,7 +89,14 @@ async def verify(chosen: Settings, options: argparse.Namespace) -> int:
         past = [] if options.json_progress else await restores(home.app_url)
     if seller_id is not None and result.sellers_total == 0 and result.first_bad is None:
         raise CannotDo(f"--seller: the journal has no seller {seller_id}")
+    compared = [head for head in expected or () if seller_id in (None, head.seller_id)]
+    is_whole = result.first_bad is None
+    if is_whole and expected is not None and not compared and result.sellers_total > 0:
+        # An export that failed leaves an empty file, and what was not compared was not found again.
+        raise CannotDo(f"--heads: {options.heads} names no seller" + (f" {seller_id}" if seller_id else ""))
     report(result, True)
+    if is_whole and compared and not options.json_progress:
+        print(f"exported heads found again: {len(compared):,}")
     for restore in past:
         print(as_line(restore))
     return 0 if result.first_bad is None else 1

@@ -285,6 +285,29 @@ async def test_a_seller_that_the_journal_does_not_know_is_not_called_whole(datab
     assert nobody in one_line(refused.err)
 
 
+async def test_heads_that_name_nobody_are_not_called_found(
+    tmp_path: Path, http: aiohttp.ClientSession, database: Database
+) -> None:
+    """As of an export that failed, or was made before there was a seller."""
+    url = {"CHARGE_SHOP_DATABASE_URL": database.owner_url}
+    heads = tmp_path / "heads"
+    heads.touch()
+    nothing_yet = await charge_shop("verify", "--heads", str(heads), extra=url)
+    assert nothing_yet.status == 0, nothing_yet
+    async with serving(extra=url) as shop:
+        await until_ready(Client(http, shop.address))
+        admin = await Client(http, shop.address).signed_in("admin", ADMIN_PASSWORD)
+        seller_id, _ = await new_seller(admin, "10.00")
+    refused = await charge_shop("verify", "--heads", str(heads), extra=url)
+    assert refused.status == 2
+    assert refused.out == ""
+    assert str(heads) in one_line(refused.err)
+    heads.write_text(json.dumps({"seller_id": "0195f3a2-c4b0-7000-8000-002a5d3e9c41", "seq": 1, "hash": "9f2c" * 16}))
+    refused = await charge_shop("verify", "--seller", seller_id, "--heads", str(heads), extra=url)
+    assert refused.status == 2
+    assert seller_id in one_line(refused.err)
+
+
 async def test_what_a_superuser_changed_is_found_with_seller_and_seq(
     tmp_path: Path, http: aiohttp.ClientSession, database: Database
 ) -> None:
@@ -301,6 +324,7 @@ async def test_what_a_superuser_changed_is_found_with_seller_and_seq(
     heads.write_text(exported.out)
     whole = await charge_shop("verify", "--heads", str(heads), extra=url)
     assert whole.status == 0, whole
+    assert "exported heads found again: 1" in whole.out
 
     owner = await asyncpg.connect(database.owner_url)
     await owner.execute("SET session_replication_role = replica")
