@@ -25,6 +25,11 @@ class JournalFrozen(JournalUnavailable):
     """The journal was restored from a backup and takes no changes until `charge-shop confirm-restore`."""
 
 
+class JournalUnreadable(JournalFault):
+    """The database does not let the journal be read: a table is not what the migrations made, a right is missing, or
+    a page is damaged. Its message says which; trying again does not help."""
+
+
 class NotApplied(JournalFault):
     """The command certainly did not happen. Try again."""
 

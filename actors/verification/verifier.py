@@ -43,7 +43,7 @@ async def verify_journal(
 
     `workers`: so many processes beside this one, which does the work itself if there are none, and so holds its event
     loop for 0.1 s at a time. By default as many as there are processors, unless there is too little to do for them.
-    Needs the right to read and no other. Raises `JournalUnavailable`."""
+    Needs the right to read and no other. Raises `JournalUnavailable` and `JournalUnreadable`."""
     heads = [head for head in heads or () if seller_id in (None, head.seller_id)]
     async with auditing(url, cell) as audit:
         so_far = _SoFar((await audit.fetch(SELLERS, seller_id))[0][0], on_progress)

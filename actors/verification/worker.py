@@ -9,7 +9,7 @@ import msgspec
 from actors.verification.walk import Range, Walk
 from actors.verification.workers import Answer, Place
 from journal.reading.audit import auditing
-from journal.store import JournalUnavailable
+from journal.store import JournalUnavailable, JournalUnreadable
 
 
 def main() -> None:
@@ -19,6 +19,8 @@ def main() -> None:
         asyncio.run(_work())
     except JournalUnavailable as fault:
         _say(Answer(0, 0, fault=str(fault)))
+    except JournalUnreadable as fault:
+        _say(Answer(0, 0, fault=str(fault), is_unreadable=True))
     except BrokenPipeError:
         pass
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from actors.verification.findings import Finding
 from actors.verification.walk import Range
-from journal.store import JournalUnavailable
+from journal.store import JournalUnavailable, JournalUnreadable
 
 COMMAND: Final = (sys.executable, "-m", "actors.verification.worker")
 
@@ -36,13 +36,15 @@ class Answer(Struct, frozen=True):
     is_end: bool = False
     finding: Finding | None = None
     fault: str | None = None
-    """The database went away."""
+    """The database went away, or, `is_unreadable`, refused."""
+    is_unreadable: bool = False
 
 
 async def walk_in_workers(
     url: str, cell: str, slices: Sequence[Range], workers: int, on_chunk: Callable[[int, int], None]
 ) -> Finding | None:
-    """What was found in the first slice where something was found. Raises `JournalUnavailable`."""
+    """What was found in the first slice where something was found. Raises `JournalUnavailable` and
+    `JournalUnreadable`."""
     work = _Work(slices, on_chunk)
     tasks = [
         asyncio.create_task(_employ(msgspec.json.encode(Place(url, cell)), work))
@@ -108,7 +110,7 @@ async def _heard(lines: asyncio.StreamReader, on_chunk: Callable[[int, int], Non
     while line := await lines.readline():
         answer = msgspec.json.decode(line, type=Answer)
         if answer.fault is not None:
-            raise JournalUnavailable(answer.fault)
+            raise (JournalUnreadable if answer.is_unreadable else JournalUnavailable)(answer.fault)
         on_chunk(answer.sellers, answer.entries)
         if answer.is_end:
             return answer.finding

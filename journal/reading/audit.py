@@ -17,7 +17,7 @@ from journal.reading.subjects import ID_MAX, ID_MIN
 from journal.reading.transactions import LAST_POSITION
 from journal.rows import CHARGE_COLUMNS, ENTRY_COLUMNS, REQUEST_COLUMNS
 from journal.service_role import SERVICE_ROLE
-from journal.store import JournalUnavailable
+from journal.store import JournalUnavailable, JournalUnreadable
 
 CHUNK: Final = f"""
 SELECT {ENTRY_COLUMNS} FROM {{cell}}.entries e
@@ -153,7 +153,8 @@ class Audit:
 
 @asynccontextmanager
 async def auditing(url: str, cell: str) -> AsyncIterator[Audit]:
-    """Needs no more than the right to read. Raises `JournalUnavailable` whenever the database goes away."""
+    """Needs no more than the right to read. Raises `JournalUnavailable` whenever the database goes away, and
+    `JournalUnreadable` when it refuses."""
     try:
         connection = await asyncpg.connect(url, server_settings=_SETTINGS)
         try:
@@ -162,3 +163,5 @@ async def auditing(url: str, cell: str) -> AsyncIterator[Audit]:
             connection.terminate()
     except CONNECTION_FAULTS as fault:
         raise JournalUnavailable(f"{type(fault).__name__}: {fault}") from fault
+    except asyncpg.PostgresError as fault:
+        raise JournalUnreadable(f"the journal cannot be read: {' '.join(str(fault).split())}") from fault

@@ -24,7 +24,7 @@ from journal.reader import Head
 from journal.reading.audit import auditing
 from journal.reading.subjects import ID_MAX, ID_MIN
 from journal.restores import confirm_restores, record_restore
-from journal.store import Batch, JournalUnavailable
+from journal.store import Batch, JournalUnavailable, JournalUnreadable
 from tests.conftest import Database
 from tests.journal.histories import Shop
 
@@ -714,6 +714,23 @@ async def test_a_database_that_goes_away_is_no_finding(database: Database, owner
         await owner.execute("SELECT pg_terminate_backend($1)", pid)
         with pytest.raises(JournalUnavailable):
             await verification
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DROP TABLE cell_00.charges",
+        "ALTER TABLE cell_00.entries DROP COLUMN position",
+        "REVOKE SELECT ON cell_00.entries FROM charge_shop_service",
+    ],
+)
+async def test_a_journal_that_cannot_be_read_is_no_finding(
+    database: Database, owner: Any, change: str, workers: int
+) -> None:
+    await owner.execute(change)
+    with pytest.raises(JournalUnreadable, match=r"^[^\n]*(charges|position|permission denied)[^\n]*$"):
+        await (verify_journal(database.app_url, workers=0) if workers == 0 else walk_in_one_worker(database))
 
 
 async def walk_in_one_worker(database: Database) -> Finding | None:
