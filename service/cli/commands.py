@@ -8,8 +8,8 @@ import asyncio
 import getpass
 import os
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -94,11 +94,12 @@ async def verify(chosen: Settings, options: argparse.Namespace) -> int:
     if is_whole and expected is not None and not compared and result.sellers_total > 0:
         # An export that failed leaves an empty file, and what was not compared was not found again.
         raise CannotDo(f"--heads: {options.heads} names no seller" + (f" {seller_id}" if seller_id else ""))
-    report(result, True)
-    if is_whole and compared and not options.json_progress:
-        print(f"exported heads found again: {len(compared):,}")
-    for restore in past:
-        print(as_line(restore))
+    with _output():
+        report(result, True)
+        if is_whole and compared and not options.json_progress:
+            print(f"exported heads found again: {len(compared):,}")
+        for restore in past:
+            print(as_line(restore))
     return 0 if result.first_bad is None else 1
 
 
@@ -136,9 +137,24 @@ def as_line(restore: Restore) -> str:
 
 async def heads(chosen: Settings, _: argparse.Namespace) -> int:
     async with _pool(chosen) as pool:
-        async for head in Reader(pool).heads():
-            print(head_lines.line_of(head).decode())
+        with _output():
+            async for head in Reader(pool).heads():
+                print(head_lines.line_of(head).decode())
     return 0
+
+
+@contextmanager
+def _output() -> Iterator[None]:
+    """What could not be written must not end as if it had been, nor with the 1 that speaks of the journal."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as fault:
+        # What is still in the buffer would fail once more at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise CannotDo(f"cannot write to standard output: {fault.strerror}") from None
 
 
 def ask_password(_: Settings, options: argparse.Namespace) -> None:

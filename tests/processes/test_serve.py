@@ -6,8 +6,9 @@ import re
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import aiohttp
 import asyncpg
@@ -25,6 +26,8 @@ from tests.processes.running import (
     serving,
     until_ready,
 )
+
+FULL = Path("/dev/full")
 
 
 @pytest.fixture
@@ -306,6 +309,30 @@ async def test_heads_that_name_nobody_are_not_called_found(
     refused = await charge_shop("verify", "--seller", seller_id, "--heads", str(heads), extra=url)
     assert refused.status == 2
     assert seller_id in one_line(refused.err)
+
+
+@pytest.fixture
+def full() -> Iterator[BinaryIO]:
+    """A file that takes nothing."""
+    with FULL.open("wb") as opened:
+        yield opened
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="the system has no device that is always full")
+@pytest.mark.parametrize("buffering", ["", "1"], ids=["buffered", "unbuffered"])
+async def test_what_cannot_be_written_is_not_taken_for_a_bad_entry(
+    database: Database, full: BinaryIO, buffering: str
+) -> None:
+    url = {"CHARGE_SHOP_DATABASE_URL": database.owner_url, "PYTHONUNBUFFERED": buffering}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "service", "verify"),
+        stdout=full,
+        stderr=asyncio.subprocess.PIPE,
+        env=environment(url),
+    )
+    _, said = await process.communicate()
+    assert process.returncode == 2, said
+    assert "output" in one_line(said.decode())
 
 
 async def test_what_a_superuser_changed_is_found_with_seller_and_seq(
