@@ -8,7 +8,7 @@ use indexes only, so its plan does not depend on how full the tables were when i
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import asyncpg
@@ -254,17 +254,30 @@ class PostgresStore:
                 server_settings={"role": SERVICE_ROLE, **FLUSH_SETTINGS},
                 timeout=self._flush_timeout_s,
             )
-            connection.add_log_listener(self._heard)
-            connection.add_termination_listener(self._lost)
-            self._flush_entries = await connection.prepare(self._sql(FLUSH.replace("{projections}", "")))
-            self._flush_all = await connection.prepare(self._sql(FLUSH.replace("{projections}", PROJECTIONS)))
-            # After them: asyncpg prepares without a Sync, so the server is left within a transaction, whose time would
-            # run out while nobody sells. The next statement that is executed ends it.
-            timeout_ms = int(1_000 * (self._flush_timeout_s + TRANSACTION_GRACE_S))
-            await connection.fetch(TRANSACTION_TIMEOUT, str(timeout_ms))
+            try:
+                # Unlike a flush this may be cancelled, and has to be: it waits for as long as a table is locked, or for
+                # ever if the network is gone, while renewals keep every standby from taking over.
+                async with asyncio.timeout(self._flush_timeout_s):
+                    await self._prepare(connection)
+            except BaseException:
+                # Closed, not terminated: the server is told to cancel what it still waits for, or each attempt would
+                # leave a backend behind.
+                with suppress(asyncpg.PostgresError, *CONNECTION_FAULTS):
+                    await connection.close(timeout=self._flush_timeout_s)
+                raise
         except CONNECTION_FAULTS as fault:
-            raise JournalUnavailable(str(fault)) from fault
+            raise JournalUnavailable(f"{type(fault).__name__}: {fault}") from fault
         self._connection = connection
+
+    async def _prepare(self, connection: Any) -> None:
+        connection.add_log_listener(self._heard)
+        connection.add_termination_listener(self._lost)
+        self._flush_entries = await connection.prepare(self._sql(FLUSH.replace("{projections}", "")))
+        self._flush_all = await connection.prepare(self._sql(FLUSH.replace("{projections}", PROJECTIONS)))
+        # After them: asyncpg prepares without a Sync, so the server is left within a transaction, whose time would run
+        # out while nobody sells. The next statement that is executed ends it.
+        timeout_ms = int(1_000 * (self._flush_timeout_s + TRANSACTION_GRACE_S))
+        await connection.fetch(TRANSACTION_TIMEOUT, str(timeout_ms))
 
     @property
     def is_connected(self) -> bool:

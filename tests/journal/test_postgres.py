@@ -152,6 +152,26 @@ async def test_while_nobody_sells_no_transaction_is_open(database: Database, poo
     await store.close()
 
 
+async def test_preparing_the_flush_does_not_wait_for_ever(database: Database, pool: Any, owner: Any) -> None:
+    """A table may be locked when the connection is made. The attempt ends in time, and leaves no backend behind in the
+    queue for the lock; the next attempt finds the table free."""
+    store = PostgresStore(database.app_url, pool, flush_timeout_s=1.0)
+    observer = await asyncpg.connect(database.owner_url)
+    async with asyncio.timeout(20), owner.transaction():
+        await owner.execute("LOCK TABLE cell_00.entries")
+        taking = asyncio.ensure_future(store.acquire("one", TTL_S, is_former_owner_dead=False))
+        await blocked(observer, "WITH fence")
+        with pytest.raises(JournalUnavailable):
+            await taking
+        waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        while await observer.fetch(waiting):
+            await asyncio.sleep(0)
+    lease = await lead(store)
+    assert await store.flush(lease.epoch, Writer().batch()) == []
+    await observer.close()
+    await store.close()
+
+
 async def test_the_service_role_cannot_change_the_journal(database: Database, pool: Any, owner: Any) -> None:
     store = PostgresStore(database.app_url, pool)
     lease = await lead(store)
