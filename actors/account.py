@@ -149,8 +149,8 @@ class Rules(Struct, frozen=True):
     """What the operator may set about the rules."""
 
     second_admin_above: str | None = None
-    """Money text, for sellers of every currency: credit above this amount of theirs takes two admins; None for one
-    always."""
+    """Money text, read in each seller's own currency: credit above it takes the approval of two admins. None: one admin
+    is always enough."""
 
     def needs_second_admin(self, amount: int, currency: str) -> bool:
         if self.second_admin_above is None:

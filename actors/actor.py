@@ -90,16 +90,16 @@ class Actor:
         self.account = Account(seller_id)
         self.keys: dict[KeyOfSide, UsedBy] = {}
         self.mailbox: deque[Envelope] | None = None
-        """There is one while something queues: an empty one is more than half of what a seller takes in memory."""
+        """None unless something queues: an empty deque would be more than half of what a seller takes in memory."""
         self.task: asyncio.Task[None] | None = None
-        """While there is one the actor is busy, and commands queue in the mailbox."""
+        """Loads, or decides what has queued. While it runs the actor is busy: commands queue in the mailbox."""
         self.in_flight = 0
         """Commands that are not answered yet, wherever they are."""
         self.undurable = 0
         """Submissions with entries that are not answered yet."""
         self.was_used = True
         self.is_broken = False
-        """A bug was met in the middle of a step: answers nothing more, and goes once nothing is on its way."""
+        """A bug stopped a step half-way. The actor decides nothing more, and is dropped once nothing is undurable."""
 
     @property
     def is_idle(self) -> bool:
@@ -191,8 +191,8 @@ class Actor:
         return True
 
     def _step_frozen(self, envelope: Envelope, is_prepared: bool) -> bool:
-        """Nothing can be written: what is asked for the first time is not decided. A hold whose time is over cannot be
-        given back either, so a read tells of the account as it was before that."""
+        """Nothing can be written, so a new command is not decided; a known key is answered. Nor can an expired hold be
+        given back, so a read shows the account as of just before the expiry."""
         command = envelope.command
         if isinstance(command, Settle):
             self.show_in_order(envelope, self.account.view(before_due(self.account, self.directory.clock_us())))
@@ -220,7 +220,7 @@ class Actor:
         self.submit(envelope)
 
     def submit(self, envelope: Envelope) -> None:
-        """What has entries, in the step that has applied them."""
+        """For an envelope with entries, in the same step that applied them."""
         self.directory.journal.submit(envelope)
         self.undurable += 1  # Not before: a broken actor would wait for what the journal did not take.
 
@@ -229,7 +229,7 @@ class Actor:
         return subject.opening
 
     def show_in_order(self, envelope: Envelope, verdict: Outcome) -> None:
-        """What was seen of the account is shown only once it is durable."""
+        """Answers with what was seen of the account, once all that was submitted before is durable."""
         if self.undurable == 0:
             self.show(envelope, verdict)
         else:
@@ -257,17 +257,17 @@ class Actor:
         envelope.uses.append((index, used_by))
 
     def known(self, command: Command) -> Iterator[UsedBy]:
-        """What was used before of the keys that it would use up, as far as that is in memory."""
+        """The earlier uses of the command's keys, as far as they are in memory."""
         for key in keys_of(command):
             used_by = self.keys.get(key)
             if used_by is not None:
                 yield used_by
 
     def forget_key(self, key: KeyOfSide) -> bool:
-        """Lets go of a key whose answer need not be in memory, for the journal knows it; False when it still must.
+        """Drops the key from memory, since the journal knows it; False when it has to stay for now.
 
-        Not while the answer is on its way, nor while the actor is busy: what was just loaded may be for a command that
-        is still in the mailbox."""
+        It has to stay until its answer is durable, and while the actor is busy: it may have just been loaded for a
+        command that is still in the mailbox."""
         used_by = self.keys.get(key)
         if used_by is None:
             return True
@@ -296,7 +296,8 @@ class Actor:
         self._start(self._load_account(used_keys))
 
     def decide_again(self, used_keys: list[UsedKey], withdrawn: list[Envelope]) -> None:
-        """The journal knows some keys of what was submitted, wrote nothing of it, and gave it back."""
+        """The journal already had some of the keys that were submitted. It wrote nothing of this seller and gave all
+        its submissions back, to be decided again in the same order on the account as it is in the journal."""
         self.keys = {key: used_by for key, used_by in self.keys.items() if used_by.done is not None}
         self.undurable = 0
         again: list[Envelope] = []
@@ -315,8 +316,8 @@ class Actor:
         self.start_loading(tuple(used_keys))
 
     def _know_again(self, envelope: Envelope) -> None:
-        """Keys that it found used, should they be forgotten by now: or the journal would have to tell of them anew, and
-        of others in the next round, for ever."""
+        """Puts back the used keys that the batch had met, if they were forgotten since. Otherwise the next flush
+        would find those used, others would be forgotten meanwhile, and so on for ever."""
         if envelope.results is None or not isinstance(envelope.command, ChargeMany):
             return
         for each, result in zip(envelope.command.charges, envelope.results, strict=True):
@@ -356,7 +357,7 @@ class Actor:
             self._go_if_broken()
 
     def became_durable(self) -> None:
-        """What one envelope has written."""
+        """Called for each envelope whose entries are committed."""
         self.undurable -= 1
         self._go_if_broken()
 
@@ -426,7 +427,7 @@ class Actor:
             self._forget_subject(command)
 
     async def _prepare(self, envelope: Envelope) -> bool:
-        """Loads what the journal has of the command's keys, else of the charge or request that it speaks of.
+        """Loads the entries that used the command's keys; if there are none, the charge or request it is about.
 
         Nothing is decided meanwhile. False when the journal failed, and so the command."""
         command = envelope.command
@@ -466,7 +467,8 @@ class Actor:
             self.directory.remember(self, key)
 
     async def _load_subject(self, command: Command, subject_id: str) -> None:
-        """Brings in a charge or request that is not pending, after all that was submitted of it is durable."""
+        """Loads a charge or request that is not pending, once everything submitted so far is durable: before that the
+        journal might show an older state of it."""
         store = self.directory.store
         if self.undurable:
             await self._durable()
@@ -480,7 +482,7 @@ class Actor:
                 self.account.charges[subject_id] = OpenCharge(*charge)
 
     def _forget_subject(self, command: Command) -> None:
-        """What was brought in and is not pending goes again, so that an account holds what is open and no more."""
+        """Undoes `_load_subject`, so that an account holds only what is open."""
         if isinstance(command, DecideCredit):
             forget_closed(self.account, command.request_id)
         elif isinstance(command, Capture | Void | Refund):

@@ -81,8 +81,8 @@ def _submit(actor: "Actor", envelope: Envelope, entries: list[Entry]) -> None:
 async def decide_atomic(actor: "Actor", envelope: Envelope, command: ChargeMany) -> None:
     """All or nothing, decided in slices; nothing else of the seller is decided meanwhile.
 
-    What is applied here is submitted at the end in one piece. Should that be impossible, the account in memory
-    is ahead of the journal, and is given up."""
+    Everything is applied to the account first and submitted at the end in one piece. If the journal no longer takes it
+    then, the account in memory is ahead of the journal, and the actor is dropped."""
     # It may have been decided in part before, and stopped when the journal gave back what was ahead of it.
     envelope.reset()
     refusal, repeated = _refuse_atomic(actor, command)

@@ -1,8 +1,8 @@
 """What may be asked of an account, and how it may be refused.
 
-A command is a value; it has been decoded, normalised and bounded at the edge. Amounts are minor units. Values have no
-cycles, so the garbage collector need not know those of which there are many: it would walk a batch of 10,000 charges
-again and again.
+A command is a value; it has been decoded, normalised and bounded at the edge. Amounts are minor units. Commands and
+outcomes hold no reference cycles, so those that come in large numbers are kept from the garbage collector
+(`gc=False`): it would walk a batch of 10,000 charges again and again.
 
 Adding a command:
     1. its Struct here, and in `Command`;
@@ -139,7 +139,7 @@ class Adjust(Struct, frozen=True):
 
 
 class ChangeAccount(Struct, frozen=True):
-    """Suspend or reinstate, and change the credit limit; None leaves as is. What is so already writes nothing."""
+    """Suspend or reinstate, and change the credit limit. None, or the value that is in force, changes nothing."""
 
     caller: Caller
     is_suspended: bool | None = None
@@ -147,7 +147,7 @@ class ChangeAccount(Struct, frozen=True):
 
 
 class Open(Struct, frozen=True):
-    """The first command of every account, given by the directory for a seller whose journal is empty."""
+    """The first command of every account; its actor asks for it by itself when the seller has no entries yet."""
 
     currency: str
     caller: Caller = SYSTEM_CALLER

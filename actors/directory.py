@@ -25,7 +25,7 @@ from journal.store import JournalUnavailable, NotApplied, OutcomeUnknown, Store
 log = logging.getLogger(__name__)
 
 LOOKED_AT_MAX = 64
-"""Actors that are looked at to find one that can go."""
+"""Actors examined, at most, to find one to passivate."""
 
 
 class RateLimited(Exception):
@@ -45,10 +45,10 @@ class Bounds(Struct, frozen=True):
     seller_in_flight_max: int = 4_096
     in_flight_max: int = 20_000
     keys_remembered_max: int = 2_000
-    """Idempotency keys whose answer is in memory, of all sellers: about 1 KiB each. The journal knows the others; to
-    find one there costs a flush in vain, and the seller's account is read again. So few stay in the processor's cache:
-    with 50,000 every charge takes 6 % more of the processor, though if one in a hundred repeated a key of a second
-    ago, a fifth more would be sold."""
+    """Idempotency keys, of all sellers together, whose answer is in memory: about 1 KiB each. The journal has the
+    others; finding one there costs a flush in vain, and the seller's account is read again. The bound is this low so
+    that they stay in the processor's cache: with 50,000 every charge takes 6 % more processor time. The price: if one
+    charge in a hundred repeats a key of a second ago, 50,000 would sell a fifth more."""
 
 
 def wall_clock_us() -> int:
@@ -120,7 +120,7 @@ class Directory:
         return reply
 
     def _may_repeat(self, seller_id: str, command: Command) -> bool:
-        """Whether it asks for what may have been applied before, or will be: what queues ahead of it included."""
+        """Whether an earlier command with one of its keys may have been applied, or is still queued and may yet be."""
         keys = set(keys_of(command))
         actor = self._actors.get(seller_id)
         if actor is None:
@@ -171,9 +171,9 @@ class Directory:
             del self._actors[actor.seller_id]
 
     def remember(self, actor: Actor, key: KeyOfSide) -> None:
-        """The actor keeps the answer of one more key; whoever was told to longest ago lets go of one.
+        """The actor keeps the answer of one more key; beyond the bound the oldest key of all is forgotten.
 
-        What the journal has just told of is the last to go: it is still there when what was given back is decided."""
+        Keys that a flush found used are the newest, so they are still here when their commands are decided again."""
         self._remembered.append((actor.seller_id, key))
         if len(self._remembered) > self._bounds.keys_remembered_max:
             self._forget_oldest_key()

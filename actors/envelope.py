@@ -2,8 +2,8 @@
 
     Envelope(actor, command, reply) -> mailbox -> decided: entries, rows -> the journal's queue -> `committed`, `failed`
 
-What a command is answered is put together here, once its entries are durable and their positions known; what it
-comes to is decided by the actor. Whoever asks again with a key that is on its way waits in the first one's `UsedBy`.
+The actor decides; the answer is put together here, once the entries are durable and their positions known. A repeat
+of a key whose first use is not durable yet waits in the `UsedBy` of that first use.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ EARLIER_ONE_UNKNOWN: Final = OutcomeUnknown("an earlier request under the same k
 
 
 class UsedBy:
-    """What an idempotency key was used for: its answer, or those who wait for it."""
+    """One use of an idempotency key: its answer, or, until that is durable, the repeats that wait for it."""
 
     __slots__ = ("done", "request_hash", "waiting")
 
@@ -46,7 +46,7 @@ class UsedBy:
 
 
 def keys_of(command: Command) -> Iterator[KeyOfSide]:
-    """Those that it would use up."""
+    """The idempotency keys that the command would use up."""
     for each in command.charges if isinstance(command, ChargeMany) else (command,):
         caller = each.caller
         if caller.idempotency_key is not None:
@@ -69,7 +69,7 @@ class Envelope(Submission):
         self.verdict: Outcome | None = None
         """The answer of a command without entries."""
         self.results: list[int | UsedBy | Refusal] | None = None
-        """Of many charges: an entry (by index), what came before under the same key, or a refusal."""
+        """For a `ChargeMany`, one per charge: the index of its entry, the earlier use of its key, or a refusal."""
 
     def reset(self) -> None:
         """As it was before it was decided."""
@@ -123,8 +123,8 @@ class Envelope(Submission):
                 waiting.fail(fault)
 
     def fail_honestly(self, fault: JournalFault) -> None:
-        """Nothing came of this one, or nobody knows. But what it repeats may be applied, or be on its way, and then
-        `fault` is not the whole truth."""
+        """Fails with `fault`, unless an earlier request under one of its keys may have been applied. Then "not applied"
+        would be true of this attempt only, and mislead the client: it is told that the outcome is unknown."""
         own = {used_by for _, used_by in self.uses}
         is_repeated = any(used_by not in own for used_by in self.actor.known(self.command))
         self.fail(EARLIER_ONE_UNKNOWN if is_repeated else fault)

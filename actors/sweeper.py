@@ -18,8 +18,8 @@ SELLERS_PER_SWEEP_MAX = 1_000
 
 
 async def sweep(directory: Directory) -> int:
-    """One sweep; the number of sellers that had something to give back. Whoever cannot be settled stands in nobody's
-    way."""
+    """One sweep; returns the number of sellers with expired holds. A seller that cannot be settled is logged, and does
+    not keep the others from it."""
     sellers = await directory.store.sellers_with_expired_holds(directory.clock_us(), SELLERS_PER_SWEEP_MAX)
     for seller_id in sellers:
         try:
