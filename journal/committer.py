@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 
 class Submission:
-    """Entries to write together and the one who waits for them. Without entries it waits for what is ahead of it."""
+    """Entries to write together, and whoever waits for them. One without entries waits for all submitted before it."""
 
     __slots__ = ("entries", "rows", "seller_id")
 
@@ -66,7 +66,7 @@ class UsedKey(Struct, frozen=True):
 
 
 class Observer(Protocol):
-    """Who must know what became of speculative state. All calls are synchronous and must not raise."""
+    """Told when state that was built on submissions is no longer valid. Calls are synchronous and must not raise."""
 
     def keys_used(self, seller_id: str, keys: list[UsedKey], submissions: list[Submission]) -> None:
         """The journal has these keys already. All that was submitted of this seller was withdrawn: its account
@@ -77,15 +77,15 @@ class Observer(Protocol):
 
 
 Listener: TypeAlias = Callable[[int, int, Sequence[Submission]], None]
-"""Told what was acknowledged: the position before it, the position of its last entry, and the submissions, in order;
-at the beginning, with none, the position that everything goes on from. Must not raise, nor keep the committer for more
-than some 2 ms."""
+"""Called with each part that was acknowledged: the position before it, the position of its last entry, and the
+submissions in order. The first call has no submissions: it tells the position from which this leadership continues.
+Must not raise, nor take more than about 2 ms."""
 
 
 class CommitterSettings(Struct, frozen=True):
     batch_entries_max: int = 500
     outcome_timeout_s: float = 10.0
-    """How long the waiters of an unresolved flush are kept before they are told that the outcome is unknown."""
+    """How long those who wait for an unresolved flush are kept waiting before they get `OutcomeUnknown`."""
     retry_delay_s: float = 0.1
     retry_delay_max_s: float = 1.0
 
@@ -123,8 +123,8 @@ class Committer:
         """Sellers who had anything on its way when the journal was last interrupted. What they ask for may repeat what
         is in doubt, or was written a moment before; it is not known any more, and cannot be looked up yet."""
         self.on_their_way = 0
-        """Entries that wait for a flush, or for the end of the one under way. Asked for in every turn of the event
-        loop, so it is kept, and counted anew after each flush, whatever became of it."""
+        """Entries that are pending or in flight. It is read in every turn of the event loop, so it is a running count,
+        recounted after each flush, whatever became of it."""
 
     @property
     def epoch(self) -> int:
@@ -162,7 +162,7 @@ class Committer:
         try:
             while not self._is_stopping:
                 if not self._store.is_connected:
-                    # Nobody need pay for it with a command that fails.
+                    # Reconnect now, rather than let the next command fail first.
                     await self._resolve(JournalUnavailable("the connection to the database was lost"))
                     continue
                 if not self._pending:
@@ -231,7 +231,7 @@ class Committer:
         return known
 
     def _acknowledge(self, submissions: list[Submission], *, is_answered: bool = False) -> None:
-        """`is_answered`: who waited for them has been told before that the outcome is unknown."""
+        """`is_answered`: those who waited were told already that the outcome is unknown."""
         before = position = self._lease.last_position
         for submission in submissions:
             position += len(submission.entries)
@@ -333,9 +333,9 @@ class Committer:
     async def _are_written(self, submissions: list[Submission]) -> bool:
         """Whether the batch was written: one statement, so all of it or nothing.
 
-        One entry does not prove it: what nobody asked for (an expiry, the opening of an account) a successor may have
-        written in the same words. So every seller's last one is looked for, whose hash covers those before it, and at
-        the position that it would have."""
+        Finding one entry does not prove it: one that no client asked for (an expiry, the opening of an account) a
+        successor may have written identically. So the last entry of every seller is looked for, whose hash covers those
+        before it, and at the position that it would have."""
         entries = [entry for each in submissions for entry in each.entries]
         first_position = self._lease.last_position + 1
         last = {entry.seller_id: (entry, position) for position, entry in enumerate(entries, first_position)}
@@ -345,13 +345,13 @@ class Committer:
         return bool(last)
 
     def _fail_doubtful(self) -> None:
-        """The waiters have waited long enough; the resolution goes on without them."""
+        """Answers those who waited too long; the resolution goes on without them."""
         doubtful, self._in_flight = self._in_flight, []
         for submission in doubtful:
             submission.failed(OutcomeUnknown("the journal does not answer"))
 
     async def _persist(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Tries until the database answers, or nobody wants to know any more. Raises OutcomeUnknown after `stop`."""
+        """Retries until the database answers. Raises OutcomeUnknown when it is still away after `stop`."""
         delay_s = self._settings.retry_delay_s
         while True:
             try:
@@ -363,7 +363,7 @@ class Committer:
                 delay_s = min(2 * delay_s, self._settings.retry_delay_max_s)
 
     def _give_up(self, fault: JournalFault) -> None:
-        """The end of leadership: what is in flight has the fate that `fault` tells, what is pending was never sent."""
+        """The end of leadership: what is in flight fails with `fault`; what is pending was never sent: NotApplied."""
         in_flight, pending = self._in_flight, self._pending
         self._in_flight, self._pending = [], deque()
         self.is_recovering = True

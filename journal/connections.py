@@ -14,4 +14,4 @@ CONNECTION_FAULTS: Final = (
     asyncpg.PostgresSystemError,  # the server's own input and output
     asyncpg.ReadOnlySQLTransactionError,  # demoted to a replica
 )
-"""Everything that says "not now" rather than "not this"."""
+"""Faults of the connection or the server, after which the same statement may be tried again; not of the statement."""

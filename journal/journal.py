@@ -46,10 +46,10 @@ class JournalState(StrEnum):
 
 class JournalSettings(Struct, frozen=True):
     owner: str
-    """Unique to this run of the process, so that a reply that was lost cannot make it mistake its own lease."""
+    """Unique to this run of the process: after an `acquire` whose reply was lost the next one finds its own lease."""
     lease_ttl_s: float = 5.0
     is_former_owner_dead: bool = False
-    """Known for the embedded server, whose data directory only one process can hold: no need to wait."""
+    """True for the embedded server, whose data directory only one process can hold: then the lease need not lapse."""
     committer: CommitterSettings = CommitterSettings()
 
 
@@ -73,7 +73,7 @@ class Journal:
         on_state: Callable[[JournalState], None] = lambda state: None,
         on_frozen: Callable[[bool], None] = lambda is_frozen: None,
     ) -> None:
-        """`on_fault` is told why the database did not take a flush: what clients are answered does not say it."""
+        """`on_fault` gets the database's reason for a failed flush, which clients are not shown."""
         self._store = store
         self._settings = settings
         self._observer = observer
@@ -86,7 +86,7 @@ class Journal:
         self._committer: Committer | None = None
         self._deadline_s = 0.0
         self._may_be_owner = False
-        """The lease was granted once, or asked for without an answer: then it may be granted at any time since."""
+        """The lease was granted once, or asked for and the answer was lost: it may be ours, and has to be released."""
         self._stopping = asyncio.Event()
         self.state = JournalState.STANDBY
         self.is_frozen = False
@@ -200,7 +200,7 @@ class Journal:
         self._set_state(JournalState.LEADING)
         ended = asyncio.Event()
         renewals = asyncio.create_task(self._renew(committer, ended))
-        # Should a bug end it, the lease runs out with nobody told: better to end, and to say why.
+        # If a bug ended the renewals the lease would run out unnoticed: better to stop leading, and raise the bug.
         renewals.add_done_callback(lambda _: committer.stop())
         try:
             await committer.run()
@@ -225,7 +225,7 @@ class Journal:
                 continue
             if renewal is not None:
                 self._deadline_s = max(self._deadline_s, started_s + self._settings.lease_ttl_s)
-                # It only ends here: who freezes a journal takes the lease away.
+                # A renewal can only end the freeze: whoever freezes a journal also takes the lease away.
                 self._set_frozen(renewal.is_frozen)
             elif not committer.is_recovering:
                 committer.stop()
@@ -243,7 +243,7 @@ class Journal:
 
 
 async def _happens(event: asyncio.Event, within_s: float) -> bool:
-    """Sleeps, but not past the event."""
+    """Waits for the event, at most so long; whether it has happened."""
     try:
         async with asyncio.timeout(within_s):
             return await event.wait()

@@ -223,7 +223,8 @@ class PostgresStore:
         return None if raised is None else await self._ready(*raised)
 
     async def _fetch_durably(self, statement: str, *arguments: object) -> Any:
-        """A new epoch proves what was committed before it only if it is as durable itself."""
+        """A statement that raises the epoch. A COMMIT with a warning does not count: the new epoch says what became of
+        an unresolved flush only if it is durable itself."""
         warnings: list[Any] = []
 
         def hear(connection: Any, message: Any) -> None:
@@ -241,7 +242,7 @@ class PostgresStore:
         return row
 
     async def _ready(self, epoch: int, is_frozen: bool) -> Lease:
-        """With a connection for the flush, and knowing where the journal ends."""
+        """The lease, once there is a connection for the flush and the last position is known."""
         await self._connect()
         async with self._borrowed() as connection:
             return Lease(epoch, await connection.fetchval(self._sql(LAST_POSITION)), is_frozen)
@@ -333,7 +334,7 @@ class PostgresStore:
         return [KnownKey(n - 1, seq) for n, seq in zip(indexes, seqs, strict=True)] if indexes else []
 
     async def _write_in_parts(self, connection: Any, epoch: int, batch: Batch) -> list[KnownKey]:
-        """More than one statement should carry at once: several of them in one transaction, all or nothing."""
+        """For a batch too large for one statement: several statements in one transaction."""
         known: list[KnownKey] = []
         transaction = connection.transaction()
         await transaction.start()

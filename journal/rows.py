@@ -1,4 +1,4 @@
-"""How entries and projection rows stand in Postgres: the columns, in one order, for whoever reads or writes them."""
+"""How entries and projection rows are read from Postgres: the columns, in one order, and what is made of them."""
 
 from collections.abc import Sequence
 from typing import Any, Final

@@ -56,7 +56,7 @@ class Lease(Struct, frozen=True):
 
 
 class Renewal(Struct, frozen=True):
-    """What a lease is like that was prolonged."""
+    """The state of a lease that was renewed."""
 
     is_frozen: bool
 
@@ -70,7 +70,7 @@ class Batch(Struct, frozen=True):
 
 
 class KnownKey(Struct, frozen=True):
-    """An entry of the batch whose idempotency key the journal has already, and so nothing was written."""
+    """An entry of the batch whose idempotency key the journal already has: because of it nothing was written."""
 
     index: int
     seq: int
@@ -102,7 +102,7 @@ class Store(Protocol):
         """Whether a flush can be sent."""
 
     on_lost: Callable[[], None]
-    """To be called when that ends."""
+    """Called when `is_connected` becomes false."""
 
     async def acquire(self, owner: str, ttl_s: float, *, is_former_owner_dead: bool) -> Lease | None:
         """Raises the epoch and takes the lease if it has lapsed (or its owner is known to be dead); else None."""
@@ -114,8 +114,8 @@ class Store(Protocol):
         """Gives the lease back, if it is ours, so that a standby need not wait for its end."""
 
     async def raise_epoch(self, ttl_s: float) -> Lease | None:
-        """After a flush with unknown outcome: waits for the flush to be over, whichever way, and makes it
-        impossible that it happens later. None when the lease is somebody else's: then that is certain too."""
+        """After a flush with unknown outcome: waits until the flush has committed or failed, and rules out that it
+        commits later. None when the lease is somebody else's, whose epoch rules it out as well."""
 
     async def flush(self, epoch: int, batch: Batch) -> list[KnownKey]:
         """Writes the whole batch durably, or nothing; a non-empty answer means nothing.
