@@ -19,7 +19,7 @@ class Admission:
         self._credentials: Final = credentials
 
     def known(self, request: web.Request) -> Principal | None:
-        """Whose credential it carries; None when that is not known from memory: then `load`."""
+        """Whose credential the request carries, from memory; None when it has to be looked up: then `load`."""
         return self._credentials.principal(request.headers.get(hdrs.AUTHORIZATION))
 
     async def load(self, request: web.Request) -> Principal:
@@ -30,8 +30,8 @@ class Admission:
         return principal
 
     async def again(self, request: web.Request) -> Principal:
-        """After a wait, with nothing decided yet. Raises what `load` does, Standby, or a ConnectionResetError: where
-        many have gone, since they waited too long, those who still wait are served the sooner."""
+        """After a wait, before anything is decided. Raises what `load` does, Standby, or, for a client that has gone, a
+        ConnectionResetError: under overload many give up, and serving those who still wait comes first."""
         if is_gone(request):
             raise ConnectionResetError("the client has gone")
         if self._journal.state is not JournalState.LEADING:

@@ -50,7 +50,7 @@ IDENTITY_POOL_MAX = 6
 
 
 class Services:
-    """All the parts, for handlers to take what they need of. Made in a running event loop."""
+    """All the parts, of which handlers take what they need. Made in a running event loop."""
 
     def __init__(
         self,
@@ -156,7 +156,7 @@ class Services:
         self._watch()
 
     def _on_their_way(self) -> int:
-        """Entries; 0 when a command would be refused, since then nobody need wait to be told so."""
+        """Entries not yet durable; 0 when a command would be refused anyway, so that nobody waits to be told so."""
         is_open = self.journal.is_ready and not self.directory.is_draining
         return self.journal.on_their_way if is_open else 0
 
@@ -171,8 +171,8 @@ class Services:
             self.failed.set_result(None)
 
     def watched(self, name: str, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
-        """A task that runs as long as the service does; should a bug end it, that is the end of the service too, and
-        the log says why: half a service that looks whole is worse, and whoever starts it again mends more."""
+        """A task that runs as long as the service does. If a bug ends it the service ends too, and the log says why: a
+        restart is better than half a service that looks whole."""
         task = asyncio.create_task(work, name=name)
 
         def ended(task: "asyncio.Task[None]") -> None:
@@ -184,13 +184,13 @@ class Services:
         return task
 
     def _flush_failed(self, fault: JournalFault) -> None:
-        """Those who waited for it are told that it was not applied, or may not have been, and no more."""
+        """Logged and counted, since clients are told only that it was not, or may not have been, applied."""
         kind = type(fault).__name__
         self.metrics.flush_failed(kind)
         log.warning("flush_failed", extra={"kind": kind, "reason": str(fault)})
 
     def _verified(self, run: VerificationRun) -> None:
-        """A run that was interrupted tells nothing of the journal."""
+        """Counted, unless it was interrupted: then it says nothing about the journal."""
         if run.finished_at_us is not None and (run.status == "passed" or run.progress.first_bad is not None):
             self.metrics.verified(int(run.status == "failed"), run.finished_at_us / 1_000_000)
 

@@ -1,9 +1,9 @@
 """What all requests have in common, around the handler of each route: one wrapper per route, no middlewares.
 
-In this order: the id of the request; a standby answers nothing; who sent it; may they; a seller's turn; the handler;
-problems, faults and bugs become answers; headers and metrics. Nothing here knows what a route does.
+In this order: the request's id; a refusal if this is a standby; authentication; authorisation; a seller's turn; the
+handler; problems, faults and bugs turned into answers; headers and metrics. Nothing here knows what a route does.
 
-A handler's cancellation is its own: what it has asked of an actor goes on without it.
+Cancelling a handler does not cancel what it has asked of an actor.
 """
 
 import itertools
@@ -42,7 +42,7 @@ Handler = Callable[..., Awaitable[Answer]]
 ID_OF_REQUEST: Final = web.RequestKey("id", str)
 """For those who write about a request: into a log, or into the head of a stream."""
 CLIENT_GONE: Final = 499
-"""nginx's word for it. It is counted and logged; nobody is there to be told."""
+"""nginx's status for a client that has closed the connection. Counted and logged only: it cannot be sent."""
 
 
 class Who(StrEnum):
@@ -54,7 +54,7 @@ class Who(StrEnum):
     ADMIN = "admin"
     SELLER = "seller"
     ANY_BY_TOKEN = "any, by token"
-    """Passwords and keys: who found an API key must not be able to keep the door open for themselves."""
+    """For passwords and keys: whoever finds an API key must not be able to make another one of it."""
     SELLER_BY_TOKEN = "seller, by token"
 
 
@@ -72,7 +72,7 @@ class Endpoint:
         self._directory = services.directory
         self._metrics = services.metrics
         self._writers, self._non_writers = services.writers, services.non_writers
-        # Without a frame of Python's own: one is made for nearly every request.
+        # Made of C functions, so that no Python frame is entered: nearly every request needs one.
         self._new_request_id = map(f"{os.urandom(6).hex()}-{{:x}}".format, itertools.count(1)).__next__
 
     def wrap(self, handler: Handler, who: Who, method: str, path: str) -> Answerer:

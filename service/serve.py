@@ -1,6 +1,6 @@
-"""`charge-shop serve`: from an empty folder to a running shop, and back to silence.
+"""`charge-shop serve`: start-up, the wait for a signal, and the drain.
 
-What fails on the way up is one clear line (`CannotStart`): nothing is half started then.
+Whatever fails during start-up is undone, and reported as one clear line.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ async def serve(settings: Settings, say: Say) -> bool:
 
 
 async def _serve(settings: Settings, say: Say, bound: socket.socket, stopping: "asyncio.Future[str]") -> bool:
-    """Cancelled by the signal while it starts; from then on the signal is waited for."""
+    """While it starts the signal cancels it; once it serves it waits for the signal, and drains."""
     this = asyncio.current_task()
     assert this is not None
 

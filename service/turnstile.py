@@ -1,19 +1,19 @@
 """The turnstile: how many requests of sellers begin in one turn of the event loop, and whose are next.
 
     enter -> begins at once, while the turn has room
-          -> waits in its seller's lane; each turn lets in one of every lane in turn, until it is full
-          -> is refused, when its lane or the whole house is full
+          -> waits in its seller's lane; each turn lets in one request of each lane, round-robin, until it is full
+          -> is refused, when its lane is full or too many wait altogether
 
-A turn is short, so whoever comes is read soon, and a seller with one request waits for no more than a turn or two,
-however many another has sent. Nobody is let in while much is on its way into the journal already: there a queue has
-one lane only, and whoever joined it would wait for all that a flood has put there. Requests that make no entries have
-a turnstile of their own, so that no flood of charges holds them up, nor a journal that stands still. (Only a seller
-who has entries on their way waits for those before it is shown anything.) What waits here costs memory and no work,
-and has not been decided.
+A turn is short, so the sockets are soon read again, and a seller with one request waits for no more than a turn or two,
+however many another has sent. Nobody is let in while many entries are on their way into the journal: the journal's
+queue is first come, first served, so whoever joined it would wait behind all that a flood has put there. Requests that
+make no entries have a turnstile of their own, so that neither a flood of charges nor a journal that stands still holds
+them up. (But a seller with entries on their way is shown nothing before those are durable.) A request that waits here
+costs memory and no work, and has not been decided.
 
-A refusal costs almost as much as a charge, and telling clients to come back later must not take the time in which the
-others are served. So who would ask again at once is refused at the pace of what is let in; after two seconds, or when
-thousands wait already, at once.
+A refusal costs almost as much as a charge, and a refused client comes back at once: refusals must not take the time in
+which others are served. So they are given out slowly, in proportion to what is let in; but after two seconds, or when
+thousands wait to be refused already, at once.
 """
 
 import asyncio
@@ -26,15 +26,15 @@ from actors.directory import Overloaded, RateLimited
 ENTRIES_PER_TURN: Final = 64
 """About 4 ms of work, and flushes that are large enough to be cheap."""
 ENTRIES_PER_REFUSAL: Final = 16
-"""For so many that are let in one is refused, and at least one in each turn."""
+"""One request is refused for so many entries let in, and at least one in each turn."""
 REFUSAL_WAIT_S: Final = 2.0
-"""Who is to be refused waits no longer for it."""
+"""The longest that a refusal is put off."""
 REFUSALS_MAX: Final = 2_000
-"""When so many wait to be refused, whoever comes is refused at once."""
+"""When so many wait to be refused, the next is refused at once."""
 ON_THEIR_WAY_MAX: Final = 512
-"""Entries: what the database works at, and the next flush or two."""
+"""Entries not yet durable beyond which nobody is let in: the flush under way and the next one or two."""
 _LOOK_AGAIN_S: Final = 0.004
-"""A flush takes about as long."""
+"""When nobody could be let in: about the time of a flush."""
 
 Refused = type[RateLimited] | type[Overloaded]
 _Wait = asyncio.Future[Refused | None]
@@ -46,8 +46,8 @@ class Turnstile:
     """Made in a running event loop."""
 
     def __init__(self, *, lane_max: int, waiting_max: int, on_their_way: Callable[[], int]) -> None:
-        """How many requests of one seller, and of all, may wait; and how many entries the journal has not yet made
-        durable."""
+        """`lane_max` requests of one seller and `waiting_max` of all may wait; `on_their_way` tells how many entries
+        are not durable yet."""
         self._loop = asyncio.get_running_loop()
         self._lane_max = lane_max
         self._waiting_max = waiting_max
@@ -62,11 +62,11 @@ class Turnstile:
         self.waiting = 0
 
     def enter(self, seller_id: str) -> _Wait | None:
-        """None: go on. Else to be waited for; it comes to None, or to what is to be raised, with nothing done.
+        """None: go on. Otherwise a future to await, whose result is None (go on) or the class of the refusal to raise.
 
-        The future holds no exception: that would keep, by its traceback, the frame that keeps the future, and the
-        request with it, until the garbage collector comes; a flood would fill the memory with refusals.
-        Raises RateLimited or Overloaded where too many wait even for that."""
+        The result is not set as an exception: its traceback would refer to the frame that refers to the future, a cycle
+        that keeps the request until the garbage collector runs, so that a flood would fill the memory with refusals.
+        Raises RateLimited or Overloaded itself when too many wait to be refused."""
         if not self._is_turning:
             self._begin_to_turn()
         if self._room > 0:
@@ -80,7 +80,7 @@ class Turnstile:
         return self._lined_up(seller_id, 1)
 
     async def turn(self, seller_id: str, entries: int) -> None:
-        """Another turn for whoever was let in before, and has more to do. It is not refused."""
+        """Waits for another turn of a request that was let in before and has more to do. It is never refused."""
         if not self._is_turning:
             self._begin_to_turn()
         if self._room > 0:
@@ -136,7 +136,7 @@ class Turnstile:
             self._room -= entries
 
     def _refuse(self, count: int) -> None:
-        """So many; or as many as a turn is long, of those who have waited long enough."""
+        """Refuses `count` of those who wait for it; a whole turn's worth once the oldest has waited its time."""
         if self._refusals and self._refusals[0][0] <= self._loop.time():
             count = ENTRIES_PER_TURN
         while self._refusals and count > 0:

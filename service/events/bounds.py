@@ -22,14 +22,14 @@ class Bounds(Struct, frozen=True):
     pause_max_s: float = 1.0
     """... as long as nothing is late by more than this."""
     slice_s: float = 0.002
-    """For so long the event loop is kept."""
+    """How long the feed works before others have the event loop for a turn."""
 
     block_bytes_max: int = 64 * 1024
-    """What is written at once, if it is more than one entry."""
+    """Of one write, unless a single entry is larger."""
     at_once_max: int = 500
     """Entries that are encoded as soon as they are durable: some two milliseconds."""
     encoded_together_max: int = 100
-    """Entries that are encoded without a look at the time: half a millisecond."""
+    """Entries that are encoded between two looks at the clock: half a millisecond."""
     undelivered_max: int = 100_000
     """Committed, wanted by somebody, and not passed on yet."""
     held_bytes_max: int = 4 * 1024 * 1024
@@ -39,7 +39,8 @@ class Bounds(Struct, frozen=True):
     page_max: int = 100
     """Entries that a stream reads from the journal at once: two milliseconds of the event loop."""
     readers_max: int = 2
-    """Streams that read from the journal at the same moment. When a thousand clients come again after a restart, the
-    others wait their turn, and lists and exports have the rest of the reader's connections."""
+    """Streams that read from the journal at the same moment. When a thousand clients reconnect after a restart,
+    the others wait their turn, and lists and exports keep the rest of the reader's connections."""
     near: int = 1_000
-    """So many positions behind, a stream joins the feed. Before that it would hold only what it has to drop again."""
+    """A stream joins the feed once it is at most so many positions behind. Earlier it would only hold blocks that it
+    has to drop again."""

@@ -2,15 +2,14 @@
 
     committed -> (who wants it?) -> arrived -> encode -> frames per audience ... a round: blocks -> `pass_on`
 
-`committed` is called by the committer between two flushes. What came with a flush of the usual size is encoded there
-and then, while its entries are in the processor's cache: a moment later it would take longer (docs/performance.md says
-how long it takes). What is more than that, an atomic batch of thousands, is left to the rounds.
+`committed` is called by the committer between two flushes. The entries of a flush of the usual size are encoded there
+and then, while they are in the processor's cache: later it would take longer (see docs/performance.md). Larger ones, as
+of an atomic batch of thousands, are left to the rounds.
 
-Rounds are the work of one task, done in slices. One that took long is followed by a pause that is longer in
-proportion, and the shorter the less the event loop has to do: delivering takes at most a share of a busy loop's time,
-whatever the machine, up to where events would be late by more than `pause_max_s`. So with little to do an event leaves
-at once; under load each stream gets several in one write, which is what counts: handing a block to the kernel takes
-10 us.
+Rounds are the work of one task, done in slices. After each round it pauses, in proportion to how long the round took
+and to how busy the event loop is: delivering takes at most a share of a busy loop's time, whatever the machine, as long
+as no event is late by more than `pause_max_s`. So with little to do an event leaves at once, and under load each stream
+gets several in one write. That is what saves time: handing a block to the kernel takes 10 us.
 
 What holds:
     `position` is that of the last entry acknowledged, at any moment;
@@ -115,13 +114,13 @@ class Feed:
             self._arrived.append((before + begin, entries[begin : begin + together_max], currency))
 
     def _met_a_bug(self) -> None:
-        """A bug with one entry must not silence all streams. Each reads it from the journal, and sees."""
+        """A bug with one entry must not silence all streams: each falls back to reading the journal."""
         log.exception("feed_failed")
         self._lose_track()
 
     def _lose_track(self) -> None:
-        """Another run of the committer began where the last one did not end, or rounds do not come about. What
-        nobody was told stands in the journal."""
+        """The committer began again at another position than where it ended, or the rounds do not keep up. Streams read
+        from the journal what they were not passed."""
         self._arrived.clear()
         self._arrived_entries = 0
         while self._waiting:
@@ -170,7 +169,7 @@ class Feed:
         return _Slices(self.bounds.slice_s, self._now_s, self._worked_s)
 
     async def _encode_arrived(self, slices: "_Slices") -> None:
-        """As much as is there now: what comes meanwhile must not keep it from being delivered."""
+        """Only what has arrived by now: what arrives meanwhile must not delay its delivery."""
         for _ in range(len(self._arrived)):
             if not self._arrived:  # Track was lost in a pause.
                 break
@@ -193,7 +192,7 @@ class Feed:
             self._waiting_frames += len(frames)
 
     async def _deliver(self, slices: "_Slices") -> None:
-        """To all who wait now; an audience that more is told to meanwhile is there again in the next round."""
+        """To the audiences that have frames by now; one that gets more meanwhile is served again in the next round."""
         for _ in range(len(self._waiting)):
             if not self._waiting:  # Track was lost in a pause.
                 break
