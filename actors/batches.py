@@ -14,6 +14,7 @@ from actors.account import SUSPENDED, apply, charge, decline, has_due
 from actors.commands import Charge, ChargeMany, Refusal
 from actors.envelope import KEY_REUSED, Envelope, UsedBy
 from journal.entry import Entry
+from journal.projections import Row
 from journal.store import JournalFault, JournalFrozen
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def decide_many(actor: "Actor", envelope: Envelope, command: ChargeMany, is_prep
     if not is_prepared and (command.is_atomic or account.is_suspended or is_frozen):
         return False
     entries: list[Entry] = []
+    rows: list[Row] = []
     results: list[int | UsedBy | Refusal] = []
     for each in command.charges:
         caller = each.caller
@@ -47,30 +49,32 @@ def decide_many(actor: "Actor", envelope: Envelope, command: ChargeMany, is_prep
             raise JournalFrozen
         else:
             results.append(len(entries))
-            _charge(actor, envelope, each, entries, charge(account, each, now_us))
+            _charge(actor, envelope, each, charge(account, each, now_us), entries, rows)
     envelope.results = results
-    _submit(actor, envelope, entries)
+    _submit(actor, envelope, entries, rows)
     return True
 
 
-def _charge(actor: "Actor", envelope: Envelope, command: Charge, entries: list[Entry], entry: Entry) -> None:
+def _charge(
+    actor: "Actor", envelope: Envelope, command: Charge, entry: Entry, entries: list[Entry], rows: list[Row]
+) -> None:
     """One of many: applied and gathered, to be submitted with the others."""
     row = apply(actor.account, entry)
     if row is not None:
-        envelope.rows += (row,)
+        rows.append(row)
     if command.caller.idempotency_key is not None:
         actor.remember(command.caller, envelope, len(entries))
     entries.append(entry)
 
 
-def _submit(actor: "Actor", envelope: Envelope, entries: list[Entry]) -> None:
+def _submit(actor: "Actor", envelope: Envelope, entries: list[Entry], rows: list[Row]) -> None:
     for entry in entries:
         actor.directory.count(entry.type)
     if entries:
         # Nothing is left in it of a decision that was given up.
         assert len(envelope.uses) <= len(entries)
-        assert len(envelope.rows) <= len(entries)
-        envelope.entries = tuple(entries)
+        assert not envelope.rows
+        envelope.entries, envelope.rows = tuple(entries), tuple(rows)
         actor.submit(envelope)
     elif actor.undurable == 0:
         actor.show(envelope, envelope.many(0))
@@ -92,7 +96,7 @@ async def decide_atomic(actor: "Actor", envelope: Envelope, command: ChargeMany)
             actor.directory.count(refusal.code)
             actor.show_in_order(envelope, refusal)
         else:
-            _submit(actor, envelope, [])
+            _submit(actor, envelope, [], [])
         return
     try:
         # The journal was asked for its keys meanwhile, and a hold that is given back is submitted at once.
@@ -106,17 +110,18 @@ async def decide_atomic(actor: "Actor", envelope: Envelope, command: ChargeMany)
         actor.give_back_due(now_us)
     struck = _struck(command, account.available + account.credit_limit)
     entries: list[Entry] = []
+    rows: list[Row] = []
     for index, each in enumerate(command.charges):
         if struck is None:
             entry = charge(account, each, now_us)
         else:
             entry = decline(account, each, now_us, is_aborted=index != struck)
-        _charge(actor, envelope, each, entries, entry)
+        _charge(actor, envelope, each, entry, entries, rows)
         if index % SLICE == SLICE - 1:
             await asyncio.sleep(0)
     envelope.results = list(range(len(entries)))
     actor.directory.journal.check_writable()
-    _submit(actor, envelope, entries)
+    _submit(actor, envelope, entries, rows)
 
 
 def _refuse_atomic(actor: "Actor", command: ChargeMany) -> tuple[Refusal | None, list[UsedBy] | None]:

@@ -152,7 +152,7 @@ async def test_an_atomic_batch_that_is_refused_after_all_leaves_nothing_behind()
         sold = asyncio.ensure_future(cell.ask(Charge(CALLER, "+15550100001", 1)))  # Is flushed together with it.
         actor = cell.directory._actors[SELLER_ID]
         async with asyncio.timeout(WITHIN_S):
-            while not (actor.mailbox and actor.mailbox[0].rows):
+            while not (actor.mailbox and actor.mailbox[0].uses):
                 await asyncio.sleep(0)
             cell.store.may_flush.set()
             cell.store.may_flush.clear()  # For the flush under way, and no other.
@@ -172,7 +172,7 @@ async def test_an_atomic_batch_that_is_refused_after_all_leaves_nothing_behind()
         assert (view.available, view.held) == (1_000_000 - 2, 0)  # type: ignore[union-attr]
 
 
-async def test_nobody_who_repeats_what_was_interrupted_is_told_that_nothing_was_applied() -> None:
+async def test_nobody_who_repeats_what_is_in_doubt_is_told_that_nothing_was_applied() -> None:
     """The first one is in the journal in the end: whoever believed it, and sold under another key, has sold twice."""
     async with running_cell() as cell:
         await cell.ask(Adjust(CALLER, 1_000, "credit", "a test"))
