@@ -11,8 +11,9 @@ import pytest
 
 from journal.embedded import EmbeddedPostgres
 from journal.embedded.layout import APP_ROLE
+from journal.flush_statement import FLUSH, FLUSH_SETTINGS
 from journal.migrate import migrate
-from journal.postgres import FLUSH, FLUSH_SETTINGS, PostgresStore
+from journal.postgres import PostgresStore
 from journal.service_role import SERVICE_ROLE
 from journal.store import EpochLost, JournalUnavailable, OutcomeUnknown
 from tests.conftest import Database
