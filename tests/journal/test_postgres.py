@@ -21,6 +21,7 @@ from tests.journal.test_store import OTHER, SELLER, Writer, lead
 
 T = TypeVar("T")
 TTL_S: Final = 60.0
+BLOCKED_WITHIN_S: Final = 20.0
 
 
 @pytest.fixture
@@ -43,16 +44,17 @@ async def blocked_flush(observer: Any) -> int:
 
 
 async def blocked(observer: Any, statement: str) -> int:
-    """The backend that waits for a lock with such a statement."""
-    while True:
-        waiting = await observer.fetchval(
-            "SELECT pid FROM pg_stat_activity WHERE strpos(query, $1) > 0 AND wait_event_type = 'Lock'"
-            " AND datname = current_database() AND pid <> pg_backend_pid()",
-            statement,
-        )
-        if waiting is not None:
-            return int(waiting)
-        await asyncio.sleep(0)
+    """The backend that waits for a lock with such a statement; a TimeoutError where none does, as without a fence."""
+    async with asyncio.timeout(BLOCKED_WITHIN_S):
+        while True:
+            waiting = await observer.fetchval(
+                "SELECT pid FROM pg_stat_activity WHERE strpos(query, $1) > 0 AND wait_event_type = 'Lock'"
+                " AND datname = current_database() AND pid <> pg_backend_pid()",
+                statement,
+            )
+            if waiting is not None:
+                return int(waiting)
+            await asyncio.sleep(0)
 
 
 async def test_a_connection_lost_in_mid_flush_leaves_the_outcome_unknown(
