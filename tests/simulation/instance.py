@@ -19,6 +19,7 @@ from tests.simulation.store import FaultyStore
 
 DRAIN_S: Final = 3.0
 STOP_S: Final = 5.0
+"""Or longer, where the network is slow: for a flush that is under way, a renewal, and giving the lease back."""
 
 
 class WallClock:
@@ -183,12 +184,13 @@ class Instance:
     async def _shut_down(self) -> None:
         """Drain, flush, give the lease back; then the process ends, whether that was done in time or not."""
         self.directory.drain()
-        ends = self._loop.now + DRAIN_S
+        slow_s = 3 * self._plan.slowest_exchange_s
+        ends = self._loop.now + max(DRAIN_S, slow_s)
         while self._loop.now < ends and not (self.directory.in_flight == 0 and self.journal.is_settled):
             await asyncio.sleep(0.02)
         self._history.happened("drained" if self.directory.in_flight == 0 else "drained not in time", self.name)
         self.journal.stop()
-        await asyncio.wait([self._run], timeout=STOP_S)
+        await asyncio.wait([self._run], timeout=max(STOP_S, slow_s))
         if not self._run.done():
             self._history.happened("stopped not in time", self.name)
         self._loop.call_soon(self.crash, context=self._loop.world.context)

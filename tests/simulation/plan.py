@@ -38,6 +38,8 @@ RESTORE: Final = "restore"
 EPOCH_US: Final = 1_790_000_000_000_000
 """What a right wall clock shows when a seed starts."""
 INTENSITIES: Final = (0.02, 0.08, 0.3)
+SLOW_TIMES: Final = 20.0
+"""One message in twenty takes up to so many times as long on its way as the others."""
 
 
 class Plan(Struct, frozen=True):
@@ -81,6 +83,11 @@ class Plan(Struct, frozen=True):
     """Of amounts near the bound of all balances."""
     disasters: tuple[tuple[float, str], ...]
     """(virtual time, kind)."""
+
+    @property
+    def slowest_exchange_s(self) -> float:
+        """There and back, where nothing breaks."""
+        return 2 * SLOW_TIMES * self.latency_s
 
 
 def plan_of(seed: int) -> Plan:

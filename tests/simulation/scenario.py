@@ -36,6 +36,9 @@ ASKED_AGAIN_S: Final = 2.0
 """And so much longer for everything that is to be asked again, for that is done one after the other: with a slow
 network and a loop that is held up all the time an answer takes a second (the mean of a seed), and there may be 100."""
 
+STOPPED_MAX_S: Final = 30.0
+"""Longer than the longest time that an instance takes for it before it ends by force."""
+
 
 class Result(Struct):
     seed: int
@@ -410,7 +413,7 @@ class Scenario:
         for instance in told.values():
             instance.is_stopping = True
             instance.in_process(instance.stop)
-        await self._until(lambda: not any(each.is_alive for each in instances), 10.0, "the service does not stop")
+        await self._until(lambda: not any(each.is_alive for each in instances), STOPPED_MAX_S, "the service does not stop")
         for step, _, kind, what in self.history.events[begin:]:
             if what in told and kind.endswith("not in time"):
                 raise Violation(step, f"in the calm an instance {kind}")

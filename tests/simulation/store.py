@@ -27,7 +27,7 @@ from journal.store import (
 )
 from tests.simulation.loop import Process, SimulatedLoop
 from tests.simulation.operations import History
-from tests.simulation.plan import Plan
+from tests.simulation.plan import SLOW_TIMES, Plan
 from tests.simulation.server import ConnectionLost, Server, Transaction, run_now
 
 SLOW_S = 4.0
@@ -274,4 +274,4 @@ class FaultyStore:
 
     def _delay_s(self) -> float:
         random = self._random.random
-        return self._plan.latency_s * random() * (20.0 if random() < 0.05 else 1.0)
+        return self._plan.latency_s * random() * (SLOW_TIMES if random() < 0.05 else 1.0)
