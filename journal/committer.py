@@ -83,7 +83,7 @@ Must not raise, nor take more than about 2 ms."""
 
 
 class CommitterSettings(Struct, frozen=True):
-    batch_entries_max: int = 500
+    batch_entries_max: int = 512
     outcome_timeout_s: float = 10.0
     """How long those who wait for an unresolved flush are kept waiting before they get `OutcomeUnknown`."""
     retry_delay_s: float = 0.1

@@ -36,9 +36,11 @@ from service.wire import answers as wire
 from service.wire import requests
 
 BODY_SIZE_MAX: Final = 4 * 1024 * 1024
-PART: Final = 250
-"""Charges that are let in together and decided in one step: some two milliseconds."""
-PARTS_UNDER_WAY_MAX: Final = 4
+PART: Final = ENTRIES_PER_TURN
+"""Charges that are let in together and decided in one step. With four times as many, others wait twice as long behind
+batches, and nothing is sold faster."""
+PARTS_UNDER_WAY_MAX: Final = 8
+"""As many as one flush takes."""
 ERRORS_SHOWN_MAX: Final = 100
 
 

@@ -413,7 +413,9 @@ class Scenario:
         for instance in told.values():
             instance.is_stopping = True
             instance.in_process(instance.stop)
-        await self._until(lambda: not any(each.is_alive for each in instances), STOPPED_MAX_S, "the service does not stop")
+        await self._until(
+            lambda: not any(each.is_alive for each in instances), STOPPED_MAX_S, "the service does not stop"
+        )
         for step, _, kind, what in self.history.events[begin:]:
             if what in told and kind.endswith("not in time"):
                 raise Violation(step, f"in the calm an instance {kind}")

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+from statistics import median
 from typing import Any
 
 import asyncpg
@@ -12,8 +13,10 @@ from actors.account import Account, Decision, Rules, decide
 from actors.commands import Command, Done, Refusal, RefusalCode, Settle
 from journal.committer import Submission
 from journal.entry import GENESIS_HASH, Entry, EntryType
+from journal.money import format_minor
 from journal.store import JournalFault, NotApplied, OutcomeUnknown
 from service.handlers.batches import PART, PARTS_UNDER_WAY_MAX, _fault_of_all
+from service.turnstile import ENTRIES_PER_TURN, ON_THEIR_WAY_MAX
 from tests.conftest import Database
 from tests.service.shop import PHONE, Shop, User, open_shop
 
@@ -97,6 +100,24 @@ async def test_ten_thousand_charges_and_others_are_served_meanwhile(shop: Shop, 
     assert len({each["id"] for each in answer["results"]}) == 10_000
     assert served > 1
     assert await batch(seller, mode, charges) == answer
+
+
+async def test_a_charge_waits_behind_a_turn_of_each_batch_and_what_is_on_its_way(
+    shop: Shop, database: Database
+) -> None:
+    sellers, other = [await shop.seller("1000.00") for _ in range(8)], await shop.seller("1000.00")
+    owner = await asyncpg.connect(database.owner_url)
+    running = asyncio.gather(*(batch(each, "independent", items(*["0.01"] * 3000)) for each in sellers))
+    ahead = []
+    while not running.done():
+        before = await owner.fetchval("SELECT max(position) FROM cell_00.entries")
+        assert (await other.sell("0.01")).status == 201
+        of_it = "SELECT max(position) FROM cell_00.entries WHERE seller_id = $1"
+        ahead.append(await owner.fetchval(of_it, other.id) - before)
+    await owner.close()
+    await running
+    # Twice as many turns as there are batches: some pass between the look at the journal and the request.
+    assert median(ahead) <= ON_THEIR_WAY_MAX + 2 * len(sellers) * ENTRIES_PER_TURN
 
 
 async def test_what_is_malformed_refuses_the_whole_and_names_each_item(shop: Shop) -> None:
@@ -206,7 +227,7 @@ async def test_a_batch_that_is_sold_while_the_service_stops_is_answered(
     await owner.close()
     answer = await running
     assert answer["completed"] == PART
-    assert answer["balance"] == {"available": "7.50", "held": "0.00"}
+    assert answer["balance"] == {"available": format_minor(1000 - PART, "USD"), "held": "0.00"}
 
 
 async def test_a_batch_that_has_begun_is_finished_when_the_service_stops(shop: Shop, database: Database) -> None:
@@ -226,7 +247,7 @@ async def test_a_batch_that_has_begun_is_finished_when_the_service_stops(shop: S
     assert (late.status, late.code) == (503, "draining")
     answer = await running
     assert (answer["completed"], answer["failed"]) == (PART * parts, 0)
-    assert answer["balance"] == {"available": "85.00", "held": "0.00"}
+    assert answer["balance"] == {"available": format_minor(10_000 - PART * parts, "USD"), "held": "0.00"}
 
 
 async def test_a_batch_that_only_repeats_is_never_answered_with_the_balance_of_its_time(
@@ -277,9 +298,9 @@ async def test_a_bug_in_one_part_does_not_hide_that_another_is_sold(
         planted.setattr(shop.services.journal, "submit", submit_first_part_only)
         answer = await seller.post("/v1/charges/batch", {"mode": "independent", "charges": charges})
     assert (answer.status, answer.code) == (503, "outcome_unknown")
-    assert await seller.balance() == ("997.50", "0.00")
+    assert await seller.balance() == (format_minor(100_000 - PART, "USD"), "0.00")
     assert (await batch(seller, "independent", charges))["completed"] == 3 * PART
-    assert await seller.balance() == ("985.00", "0.00")
+    assert await seller.balance() == (format_minor(100_000 - 6 * PART, "USD"), "0.00")
     gc.collect()
     assert not [record for record in caplog.records if "never retrieved" in record.getMessage()]
 
