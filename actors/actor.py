@@ -50,7 +50,7 @@ from actors.commands import (
     Settle,
     Void,
 )
-from actors.envelope import KEY_REUSED, Envelope, KeyOfSide, UsedBy, keys_of
+from actors.envelope import KEY_REUSED, Envelope, KeyOfSide, KeyUse, keys_of
 from journal.committer import UsedKey
 from journal.entry import Entry
 from journal.projections import Row
@@ -88,7 +88,7 @@ class Actor:
         self.directory = directory
         self.seller_id = seller_id
         self.account = Account(seller_id)
-        self.keys: dict[KeyOfSide, UsedBy] = {}
+        self.keys: dict[KeyOfSide, KeyUse] = {}
         self.mailbox: deque[Envelope] | None = None
         """None unless something queues: an empty deque would be more than half of what a seller takes in memory."""
         self.task: asyncio.Task[None] | None = None
@@ -132,7 +132,7 @@ class Actor:
         try:
             self.directory.journal.check_readable()
         except JournalFault as fault:
-            envelope.fail_honestly(fault)
+            envelope.fail_attempt(fault)
         else:
             envelope.answer(outcome)
 
@@ -146,7 +146,7 @@ class Actor:
                 self.directory.journal.check_open()
             return self._step(envelope, is_prepared)
         except JournalFault as fault:
-            envelope.fail_honestly(fault)
+            envelope.fail_attempt(fault)
         except Exception as bug:
             # What is in memory may be half changed, while what was submitted before is on its way.
             self.is_broken = True
@@ -162,9 +162,9 @@ class Actor:
         caller = command.caller
         key = caller.idempotency_key
         if key is not None:
-            used_by = self.keys.get((caller.by_admin, key))
-            if used_by is not None:
-                self._repeat(envelope, used_by)
+            key_use = self.keys.get((caller.by_admin, key))
+            if key_use is not None:
+                self._repeat(envelope, key_use)
                 return True
 
         if self.directory.journal.is_frozen:
@@ -236,42 +236,42 @@ class Actor:
             envelope.verdict = verdict
             self.directory.journal.submit(envelope)
 
-    def _repeat(self, envelope: Envelope, used_by: UsedBy) -> None:
-        if used_by.request_hash != envelope.command.caller.request_hash:
+    def _repeat(self, envelope: Envelope, key_use: KeyUse) -> None:
+        if key_use.request_hash != envelope.command.caller.request_hash:
             self.directory.count(KEY_REUSED.code)
             self.show_in_order(envelope, KEY_REUSED)
-        elif used_by.done is not None:
+        elif key_use.done is not None:
             self.directory.count("replayed")
-            envelope.answer(replace(used_by.done, is_replay=True))
+            envelope.answer(replace(key_use.done, is_replay=True))
         else:
             self.directory.count("replayed")
-            used_by.waiting = (*used_by.waiting, envelope)
+            key_use.waiting = (*key_use.waiting, envelope)
 
     def remember(self, caller: Caller, envelope: Envelope, index: int) -> None:
         """The entry with this index uses up the caller's key."""
         assert caller.idempotency_key is not None
-        used_by = UsedBy(caller.request_hash, None)
+        key_use = KeyUse(caller.request_hash, None)
         key = (caller.by_admin, caller.idempotency_key)
-        self.keys[key] = used_by
+        self.keys[key] = key_use
         self.directory.remember(self, key)
-        envelope.uses.append((index, used_by))
+        envelope.uses.append((index, key_use))
 
-    def known(self, command: Command) -> Iterator[UsedBy]:
+    def known(self, command: Command) -> Iterator[KeyUse]:
         """The earlier uses of the command's keys, as far as they are in memory."""
         for key in keys_of(command):
-            used_by = self.keys.get(key)
-            if used_by is not None:
-                yield used_by
+            key_use = self.keys.get(key)
+            if key_use is not None:
+                yield key_use
 
     def forget_key(self, key: KeyOfSide) -> bool:
         """Drops the key from memory, since the journal knows it; False when it has to stay for now.
 
         It has to stay until its answer is durable, and while the actor is busy: it may have just been loaded for a
         command that is still in the mailbox."""
-        used_by = self.keys.get(key)
-        if used_by is None:
+        key_use = self.keys.get(key)
+        if key_use is None:
             return True
-        if used_by.done is None or self.task is not None:
+        if key_use.done is None or self.task is not None:
             return False
         del self.keys[key]
         return True
@@ -298,13 +298,13 @@ class Actor:
     def decide_again(self, used_keys: list[UsedKey], withdrawn: list[Envelope]) -> None:
         """The journal already had some of the keys that were submitted. It wrote nothing of this seller and gave all
         its submissions back, to be decided again in the same order on the account as it is in the journal."""
-        self.keys = {key: used_by for key, used_by in self.keys.items() if used_by.done is not None}
+        self.keys = {key: key_use for key, key_use in self.keys.items() if key_use.done is not None}
         self.undurable = 0
         again: list[Envelope] = []
         for envelope in withdrawn:
             again.append(envelope)
-            for _, used_by in envelope.uses:
-                again.extend(used_by.waiting)
+            for _, key_use in envelope.uses:
+                again.extend(key_use.waiting)
         for envelope in again:
             self._know_again(envelope)
             envelope.reset()
@@ -321,7 +321,7 @@ class Actor:
         if envelope.results is None or not isinstance(envelope.command, ChargeMany):
             return
         for each, result in zip(envelope.command.charges, envelope.results, strict=True):
-            if isinstance(result, UsedBy) and result.done is not None:
+            if isinstance(result, KeyUse) and result.done is not None:
                 assert each.caller.idempotency_key is not None
                 key = (each.caller.by_admin, each.caller.idempotency_key)
                 if key not in self.keys:
@@ -338,7 +338,7 @@ class Actor:
         while self.mailbox:
             envelope = self.mailbox.popleft()
             if isinstance(fault, JournalFault):
-                envelope.fail_honestly(fault)
+                envelope.fail_attempt(fault)
             else:
                 envelope.fail(fault)
 
@@ -438,7 +438,7 @@ class Actor:
             if subject_id is not None and not is_known:
                 await self._load_subject(command, subject_id)
         except JournalFault as fault:
-            envelope.fail_honestly(fault)
+            envelope.fail_attempt(fault)
             return False
         return True
 
@@ -463,7 +463,7 @@ class Actor:
         for key, seq in seqs.items():
             found = recorded[seq]
             done = Done(found.entry, found.position, self.account.currency, found.opening)
-            self.keys[key] = UsedBy(found.entry.request_hash, done)
+            self.keys[key] = KeyUse(found.entry.request_hash, done)
             self.directory.remember(self, key)
 
     async def _load_subject(self, command: Command, subject_id: str) -> None:

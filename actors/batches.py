@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from actors.account import SUSPENDED, apply, charge, decline, has_due
 from actors.commands import Charge, ChargeMany, Refusal
-from actors.envelope import KEY_REUSED, Envelope, UsedBy
+from actors.envelope import KEY_REUSED, Envelope, KeyUse
 from journal.entry import Entry
 from journal.projections import Row
 from journal.store import JournalFault, JournalFrozen
@@ -36,13 +36,13 @@ def decide_many(actor: "Actor", envelope: Envelope, command: ChargeMany, is_prep
         return False
     entries: list[Entry] = []
     rows: list[Row] = []
-    results: list[int | UsedBy | Refusal] = []
+    results: list[int | KeyUse | Refusal] = []
     for each in command.charges:
         caller = each.caller
         key = caller.idempotency_key
-        used_by = None if key is None else keys.get((caller.by_admin, key))
-        if used_by is not None:
-            results.append(used_by if used_by.request_hash == caller.request_hash else KEY_REUSED)
+        key_use = None if key is None else keys.get((caller.by_admin, key))
+        if key_use is not None:
+            results.append(key_use if key_use.request_hash == caller.request_hash else KEY_REUSED)
         elif account.is_suspended:
             results.append(SUSPENDED)
         elif is_frozen:
@@ -102,7 +102,7 @@ async def decide_atomic(actor: "Actor", envelope: Envelope, command: ChargeMany)
         # The journal was asked for its keys meanwhile, and a hold that is given back is submitted at once.
         actor.directory.journal.check_writable()
     except JournalFault as fault:
-        envelope.fail_honestly(fault)
+        envelope.fail_attempt(fault)
         return
     account = actor.account
     now_us = actor.directory.clock_us()
@@ -124,7 +124,7 @@ async def decide_atomic(actor: "Actor", envelope: Envelope, command: ChargeMany)
     _submit(actor, envelope, entries, rows)
 
 
-def _refuse_atomic(actor: "Actor", command: ChargeMany) -> tuple[Refusal | None, list[UsedBy] | None]:
+def _refuse_atomic(actor: "Actor", command: ChargeMany) -> tuple[Refusal | None, list[KeyUse] | None]:
     """Why it is refused, or what it repeats: all keys are known and meant the same; or neither."""
     keys = [
         (each.caller.by_admin, each.caller.idempotency_key)
@@ -135,7 +135,7 @@ def _refuse_atomic(actor: "Actor", command: ChargeMany) -> tuple[Refusal | None,
     if not known and len(set(keys)) == len(keys):
         return (SUSPENDED if actor.account.is_suspended else None), None
     is_same = len(known) == len(command.charges) and all(
-        used_by.request_hash == each.caller.request_hash for used_by, each in zip(known, command.charges, strict=True)
+        key_use.request_hash == each.caller.request_hash for key_use, each in zip(known, command.charges, strict=True)
     )
     return (None, known) if is_same else (KEY_REUSED, None)
 

@@ -192,7 +192,7 @@ class PostgresStore:
         self._connection = connection
 
     async def _prepare(self, connection: Any) -> None:
-        connection.add_log_listener(self._heard)
+        connection.add_log_listener(self._on_notice)
         connection.add_termination_listener(self._lost)
         self._flush_entries = await connection.prepare(self._sql(FLUSH.replace("{projections}", "")))
         self._flush_all = await connection.prepare(self._sql(FLUSH.replace("{projections}", PROJECTIONS)))
@@ -209,7 +209,7 @@ class PostgresStore:
         if connection is self._connection:
             self.on_lost()
 
-    def _heard(self, connection: Any, message: Any) -> None:
+    def _on_notice(self, connection: Any, message: Any) -> None:
         """A COMMIT that answers with a warning (a wait for a replica was cut short) is not known to be durable."""
         if message.severity_en == "WARNING":
             self._was_warned = True

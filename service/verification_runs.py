@@ -156,7 +156,7 @@ class VerificationRuns:
                 os.setpriority(os.PRIO_PROCESS, process.pid, NICENESS)
             assert process.stdout is not None
             async for line in process.stdout:
-                await self._heard(line)
+                await self._take_progress(line)
             exit_status = await process.wait()
         finally:
             if process.returncode is None:
@@ -166,7 +166,7 @@ class VerificationRuns:
             log.error("verification_interrupted", extra={"verification": run.id, "exit_status": exit_status})
         return "passed" if exit_status == 0 else "failed"
 
-    async def _heard(self, line: bytes) -> None:
+    async def _take_progress(self, line: bytes) -> None:
         assert self._current is not None
         try:
             progress = msgspec.json.decode(line, type=Progress)

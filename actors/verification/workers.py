@@ -96,7 +96,7 @@ async def _employ(place: bytes, work: _Work) -> None:
         process.stdin.write(place + b"\n")
         while (number := work.take()) is not None:
             process.stdin.write(msgspec.json.encode(work.range_of(number)) + b"\n")
-            finding = await _heard(process.stdout, work.on_chunk)
+            finding = await _read_finding(process.stdout, work.on_chunk)
             if finding is not None:
                 work.found(number, finding)
     finally:
@@ -105,7 +105,7 @@ async def _employ(place: bytes, work: _Work) -> None:
         await process.wait()
 
 
-async def _heard(lines: asyncio.StreamReader, on_chunk: Callable[[int, int], None]) -> Finding | None:
+async def _read_finding(lines: asyncio.StreamReader, on_chunk: Callable[[int, int], None]) -> Finding | None:
     """What the worker says of one range, until it has ended it."""
     while line := await lines.readline():
         answer = msgspec.json.decode(line, type=Answer)

@@ -5,7 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from journal.times import format_time
-from service.handlers.identity_log import Change, changed
+from service.handlers.identity_log import Change, log_change
 from service.handlers.outcomes import allowed
 from service.handlers.pages import page
 from service.http import responses
@@ -31,7 +31,7 @@ class AdminHandlers:
     async def create(self, request: web.Request, principal: Principal) -> JsonResponse:
         body = await self._create.read(request)
         admin = allowed(await self._users.create_admin(body.username, body.password))
-        changed(Change.ADMIN_CREATED, admin.id, principal)
+        log_change(Change.ADMIN_CREATED, admin.id, principal)
         return responses.answer(_admin(admin), 201)
 
     async def list(self, request: web.Request, principal: Principal) -> JsonResponse:
@@ -47,7 +47,7 @@ class AdminHandlers:
         body = await self._change.read(request)
         admin = allowed(await self._users.set_admin_status(admin_id, body.status))
         change = Change.ADMIN_DISABLED if body.status == "disabled" else Change.ADMIN_ENABLED
-        changed(change, admin.id, principal)
+        log_change(change, admin.id, principal)
         return responses.answer(_admin(admin))
 
 

@@ -5,7 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from journal.times import format_time
-from service.handlers.identity_log import Change, changed
+from service.handlers.identity_log import Change, log_change
 from service.handlers.pages import page
 from service.handlers.scope import Scope
 from service.http import responses
@@ -33,7 +33,7 @@ class ApiKeyHandlers:
         body = await self._create.read(request)
         await self._scope.require_active(principal)
         key, secret = await self._api_keys.create(principal.user_id, body.name)
-        changed(Change.API_KEY_CREATED, key.id, principal)
+        log_change(Change.API_KEY_CREATED, key.id, principal)
         shown = answers.NewApiKey(key.id, key.name, secret, key.prefix, format_time(key.created_at_us))
         return responses.answer(shown, 201)
 
@@ -49,7 +49,7 @@ class ApiKeyHandlers:
         key_id = path_id(request)
         if not await self._api_keys.revoke(principal.user_id, key_id):
             raise not_found()
-        changed(Change.API_KEY_REVOKED, key_id, principal)
+        log_change(Change.API_KEY_REVOKED, key_id, principal)
         return responses.no_content()
 
 

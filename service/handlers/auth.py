@@ -5,7 +5,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from journal.times import format_time
-from service.handlers.identity_log import Change, changed
+from service.handlers.identity_log import Change, log_change
 from service.handlers.outcomes import allowed
 from service.handlers.scope import Scope
 from service.http import responses
@@ -48,5 +48,5 @@ class AuthHandlers:
         await self._scope.require_active(principal)
         address = self._client_address(request)
         allowed(await self._sign_in.change_password(principal, body.current_password, body.new_password, address))
-        changed(Change.PASSWORD_CHANGED, principal.user_id, principal)
+        log_change(Change.PASSWORD_CHANGED, principal.user_id, principal)
         return responses.no_content()

@@ -24,6 +24,6 @@ class Change(StrEnum):
     API_KEY_REVOKED = "api_key_revoked"
 
 
-def changed(what: Change, whom: str, principal: Principal) -> None:
+def log_change(what: Change, whom: str, principal: Principal) -> None:
     """`whom`: the id of a user, or of an API key."""
     log.info("identity_changed", extra={"what": what, "whom": whom, "by": principal.user_id})

@@ -17,7 +17,7 @@ from journal.store import JournalFault, OutcomeUnknown
 from journal.times import format_time
 from service import amounts, answers
 from service.handlers.callers import caller_of
-from service.handlers.identity_log import Change, changed
+from service.handlers.identity_log import Change, log_change
 from service.handlers.outcomes import FAULTS, allowed, done, view
 from service.handlers.pages import page
 from service.handlers.scope import Scope
@@ -69,7 +69,7 @@ class SellerHandlers:
         # While no account can be opened there shall be no seller either.
         self._directory.journal.check_writable()
         seller = allowed(await self._sellers.create(body.username, body.password, body.name, currency))
-        changed(Change.SELLER_CREATED, seller.id, principal)
+        log_change(Change.SELLER_CREATED, seller.id, principal)
         return responses.answer(seller_object(seller, await self._opened(seller)), 201)
 
     async def _opened(self, seller: SellerProfile) -> AccountView:
@@ -118,18 +118,18 @@ class SellerHandlers:
                 raise invalid("credit_limit", amounts.requirement(currency, is_zero_allowed=True))
         is_suspended = None if body.status is UNSET else body.status == "suspended"
         seller = await self._found(seller_id)
-        is_changed = False
+        is_account_changed = False
         if is_suspended is None and credit_limit is None:
             account = await self._scope.settled(seller_id)
         else:
             command = ChangeAccount(Caller(principal.user_id, True), is_suspended, credit_limit)
-            account, is_changed = await self._changed(seller, command)
+            account, is_account_changed = await self._change_account(seller, command)
         if body.name is not UNSET:
-            seller = await self._renamed(seller, body.name, is_changed=is_changed)
-            changed(Change.SELLER_RENAMED, seller.id, principal)
+            seller = await self._renamed(seller, body.name, is_account_changed=is_account_changed)
+            log_change(Change.SELLER_RENAMED, seller.id, principal)
         return responses.answer(seller_object(seller, account))
 
-    async def _changed(self, seller: SellerProfile, command: ChangeAccount) -> tuple[AccountView, bool]:
+    async def _change_account(self, seller: SellerProfile, command: ChangeAccount) -> tuple[AccountView, bool]:
         """The account after the command, and whether that has written anything.
 
         An entry does not tell whether the seller is suspended. So the account is looked at as well, in the same step:
@@ -145,12 +145,12 @@ class SellerHandlers:
             raise OutcomeUnknown(str(before)) from before
         return _after(outcome, view(before, seller.currency), command), True
 
-    async def _renamed(self, seller: SellerProfile, name: str, *, is_changed: bool) -> SellerProfile:
-        """`is_changed`: the account was, by the same request."""
+    async def _renamed(self, seller: SellerProfile, name: str, *, is_account_changed: bool) -> SellerProfile:
+        """`is_account_changed`: by the same request."""
         try:
             is_found = await self._sellers.rename(seller.id, name)
         except JournalFault as fault:
-            if not is_changed:
+            if not is_account_changed:
                 raise
             raise Problem(
                 ProblemCode.OUTCOME_UNKNOWN, "The account was changed, the name may not be; send the same again."
@@ -163,7 +163,7 @@ class SellerHandlers:
         await self._scope.currency_of(seller_id)  # A password is not hashed for nobody: that takes its time.
         body = await self._set_password.read(request)
         allowed(await self._users.reset_password(seller_id, body.new_password, role="seller"))
-        changed(Change.PASSWORD_RESET, seller_id, principal)
+        log_change(Change.PASSWORD_RESET, seller_id, principal)
         return responses.no_content()
 
     async def adjust(self, request: web.Request, principal: Principal) -> JsonResponse:

@@ -130,14 +130,14 @@ MUTANTS: Final = (
     _mutant(
         3,
         "a duplicate does not wait for the first",
-        patch(f"{_ACTOR}._step", ("if used_by is not None:", "if used_by is not None and used_by.done is not None:")),
+        patch(f"{_ACTOR}._step", ("if key_use is not None:", "if key_use is not None and key_use.done is not None:")),
     ),
     _mutant(
         3,
         "a duplicate is forgotten when the first fails",
         patch(
             "actors.envelope:Envelope.failed",
-            ("for waiting in used_by.waiting:", "for waiting in ():"),
+            ("for waiting in key_use.waiting:", "for waiting in ():"),
         ),
     ),
     _mutant(
@@ -180,12 +180,12 @@ MUTANTS: Final = (
     _mutant(
         3,
         "a key answers for another body",
-        patch(f"{_ACTOR}._repeat", ("used_by.request_hash != envelope.command.caller.request_hash", "False")),
+        patch(f"{_ACTOR}._repeat", ("key_use.request_hash != envelope.command.caller.request_hash", "False")),
     ),
     _mutant(
         3,
         "a key is forgotten while its first is in flight",
-        patch(f"{_ACTOR}.forget_key", ("used_by.done is None or ", "")),
+        patch(f"{_ACTOR}.forget_key", ("key_use.done is None or ", "")),
     ),
     _mutant(
         3,
@@ -238,7 +238,7 @@ MUTANTS: Final = (
     _mutant(
         3,
         "duplicates of what is withdrawn are left behind",
-        patch(f"{_ACTOR}.decide_again", ("again.extend(used_by.waiting)", "pass")),
+        patch(f"{_ACTOR}.decide_again", ("again.extend(key_use.waiting)", "pass")),
     ),
     # --- 4: double entry, and the rules of an account ---
     _mutant(
@@ -336,7 +336,7 @@ MUTANTS: Final = (
     _mutant(
         3,
         "who repeats what is in doubt is told that nothing was applied",
-        patch("actors.envelope:Envelope.fail_honestly", ("EARLIER_ONE_UNKNOWN if is_repeated else fault", "fault")),
+        patch("actors.envelope:Envelope.fail_attempt", ("EARLIER_ONE_UNKNOWN if is_repeated else fault", "fault")),
     ),
     _mutant(
         3,

@@ -239,8 +239,8 @@ class Workload:
             return command
         key = f"k{len(self._history.operations)}"
         if self._keys and random.random() < 0.08:
-            used_by, used = random.choice(self._keys[-6:])
-            key = used if used_by == seller_id or random.random() < 0.3 else key
+            key_use, used = random.choice(self._keys[-6:])
+            key = used if key_use == seller_id or random.random() < 0.3 else key
         self._keys.append((seller_id, key))
         fields = {name: getattr(command, name) for name in command.__struct_fields__ if name != "caller"}
         request_hash = blake2b(repr((type(command).__name__, fields)).encode(), digest_size=16).digest()
