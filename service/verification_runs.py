@@ -133,11 +133,17 @@ class VerificationRuns:
         except (OSError, ValueError) as fault:
             log.error("verification_interrupted", exc_info=fault, extra={"verification": run.id})
         finally:
-            assert self._current is not None
-            ended = self._current = replace(self._current, status=status, finished_at_us=self._now_us())
+            await self._end(status)
+
+    async def _end(self, status: Literal["passed", "failed"]) -> None:
+        """Written before it is forgotten: until then whoever asks is answered from memory. And forgotten whatever
+        happens: the next one can only start when there is none."""
+        assert self._current is not None
+        ended = self._current = replace(self._current, status=status, finished_at_us=self._now_us())
+        try:
             self._on_end(ended)
-            # Written before it is forgotten: until then whoever asks is answered from memory.
             await self._try_to_write(ended)
+        finally:
             self._current = None
 
     async def _verify(self, run: VerificationRun) -> Literal["passed", "failed"]:
