@@ -120,8 +120,11 @@ class Committer:
         self.is_recovering = False
         """A flush is unresolved, or the database is away: nothing may be submitted."""
         self.interrupted: frozenset[str] = frozenset()
-        """Sellers who had anything on its way when the journal was last interrupted. What they ask for may repeat what
-        is in doubt, or was written a moment before; it is not known any more, and cannot be looked up yet."""
+        """Sellers who had anything on its way when the journal was last interrupted, and at the interruptions before
+        it that no flush came between. What they ask for may repeat what is in doubt, or was written a moment before;
+        it is not known any more, and cannot be looked up yet."""
+        self._has_flushed = False
+        """Since the last interruption."""
         self.on_their_way = 0
         """Entries that are pending or in flight. It is read in every turn of the event loop, so it is a running count,
         recounted after each flush, whatever became of it."""
@@ -227,6 +230,7 @@ class Committer:
         started = loop.time()
         batch = Batch(self._lease.last_position + 1, entries, list(rows.values()))
         known = await self._store.flush(self._lease.epoch, batch)
+        self._has_flushed = True
         self._on_flush(len(entries), loop.time() - started)
         return known
 
@@ -303,8 +307,10 @@ class Committer:
         self.is_recovering = True
         unsent, self._pending = self._pending, deque()
         doubtful = self._in_flight
-        self.interrupted = frozenset(each.seller_id for each in (*doubtful, *unsent))
-        self._observer.in_doubt(self.interrupted)
+        sellers = frozenset(each.seller_id for each in (*doubtful, *unsent))
+        self.interrupted = sellers if self._has_flushed else self.interrupted | sellers
+        self._has_flushed = False
+        self._observer.in_doubt(sellers)
         for submission in unsent:
             submission.failed(NotApplied("the journal became unavailable"))
         if isinstance(fault, JournalUnavailable):

@@ -48,6 +48,8 @@ class FailingStore(MemoryStore):
         self.may_flush.set()
         self.is_flushing = False
         """Set once one has begun; never set back here."""
+        self.is_lost_at_once = False
+        """The connection that a new epoch is raised with is lost as soon as that is done."""
 
     async def flush(self, epoch: int, batch: Batch) -> list[KnownKey]:
         self.is_flushing = True
@@ -65,7 +67,8 @@ class FailingStore(MemoryStore):
     async def raise_epoch(self, ttl_s: float) -> Lease | None:
         if self.is_away:
             raise JournalUnavailable("there is no connection to the database")
-        self.is_connected = True
+        self.is_connected = not self.is_lost_at_once
+        self.is_away = self.is_lost_at_once
         return await super().raise_epoch(ttl_s)
 
     async def seqs_of_keys(self, seller_id: str, by_admin: bool, keys: Sequence[str]) -> dict[str, int]:
@@ -239,6 +242,35 @@ async def test_nobody_who_repeats_what_was_just_written_is_told_that_nothing_was
         assert isinstance(await doubtful, Done)
         await cell.is_ready()
         assert await cell.ask(charge) == replace(sold, is_replay=True)
+
+
+async def test_an_interruption_that_follows_another_does_not_make_it_forgotten() -> None:
+    """The first one is found written, and the connection is lost again before its answer has left."""
+    async with running_cell() as cell:
+        await cell.ask(Adjust(CALLER, 1_000, "credit", "a test"))
+        charge = Charge(_with_key("in doubt"), "+15550100001", 100)
+        cell.store.is_away = True
+        sold = cell.directory.ask(SELLER_ID, charge)
+        repeated: list[asyncio.Future[Outcome]] = []
+
+        def repeat() -> None:
+            repeated.append(cell.directory.ask(SELLER_ID, charge))
+
+        async with asyncio.timeout(WITHIN_S):
+            while not cell.journal.was_interrupted(SELLER_ID):
+                await asyncio.sleep(0)
+            cell.store.is_away = False
+            cell.store.is_lost_at_once = True
+            while not sold.done():
+                await asyncio.sleep(0)
+            with pytest.raises(OutcomeUnknown):
+                repeat()
+        first = sold.result()
+        assert isinstance(first, Done)
+        cell.store.is_away = cell.store.is_lost_at_once = False
+        await cell.is_ready()
+        repeat()
+        assert await repeated[0] == replace(first, is_replay=True)
 
 
 def _with_key(key: str) -> Caller:

@@ -105,7 +105,7 @@ MUTANTS: Final = (
         "actors are kept when their state is in doubt",
         patch(
             f"{_COMMITTER}._resolve",
-            ("self._observer.in_doubt(self.interrupted)", "pass"),
+            ("self._observer.in_doubt(sellers)", "pass"),
         ),
     ),
     _mutant(
