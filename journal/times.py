@@ -11,7 +11,10 @@ from typing import Final
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 # Nanoseconds, as many clocks tell them, and no finer.
-_RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d))?", re.ASCII)
+_RFC3339: Final = re.compile(
+    r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,6}(?P<finer>\d{0,3}))?(?:[Zz]|[+-]\d\d:[0-5]\d))?", re.ASCII
+)
+_MAX_US: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 
 def format_time(at_us: int) -> str:
@@ -20,19 +23,25 @@ def format_time(at_us: int) -> str:
     return f"{_second_text(second)}.{microseconds:06d}Z"
 
 
-def parse_time(text: str) -> int | None:
-    """Microseconds for an RFC 3339 time (finer decimals are cut off), or a date, which means its midnight in UTC; None
-    for anything else, a time whose year in UTC has not four digits included: it could not be written."""
-    if len(text) > 35 or _RFC3339.fullmatch(text) is None:
+def parse_time(text: str, *, rounds_up: bool = False) -> int | None:
+    """Microseconds for an RFC 3339 time (finer decimals are cut off, or rounded up), or a date, which means its
+    midnight in UTC; None for anything else, a time whose year in UTC has not four digits included: it could not be
+    written."""
+    found = _RFC3339.fullmatch(text) if len(text) <= 35 else None
+    if found is None:
         return None
+    finer = found["finer"]
     try:
         if len(text) == 10:
             at = datetime.fromisoformat(text).replace(tzinfo=UTC)
         else:
             at = datetime.fromisoformat(text.upper().replace(" ", "T")).astimezone(UTC)
-        return (at - _EPOCH) // _MICROSECOND
     except (ValueError, OverflowError):
         return None
+    at_us = (at - _EPOCH) // _MICROSECOND
+    if rounds_up and finer and int(finer):
+        at_us += 1
+    return at_us if at_us <= _MAX_US else None
 
 
 @lru_cache(maxsize=1024)

@@ -15,7 +15,7 @@ from journal.ids import is_id
 from journal.times import parse_time
 from service.http import findings
 from service.problems import FieldError, Problem, ProblemCode, not_found
-from service.wire.fields import FilterId, Instant
+from service.wire.fields import Bound, FilterId, Instant
 
 _INTEGER: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
@@ -75,11 +75,11 @@ def _number_or_text(name: str, text: str) -> int | str:
 
 
 def _decode_own(own_type: type, value: Any) -> Any:
-    if own_type is Instant:
-        if not isinstance(value, str) or (at_us := parse_time(value)) is None:
+    if own_type in (Instant, Bound):
+        if not isinstance(value, str) or (at_us := parse_time(value, rounds_up=own_type is Bound)) is None:
             # A plus sign means a space in a query: a common slip, and the only trace of it is here.
             raise ValueError("Expected a date, or an RFC 3339 time with its offset (`+` is sent as `%2B`)")
-        return Instant(at_us)
+        return own_type(at_us)
     assert own_type is FilterId, own_type
     if not isinstance(value, str) or not value.isascii() or not is_id(value.lower()):
         raise ValueError("Expected a UUID")

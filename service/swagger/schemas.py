@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from service.wire.fields import FilterId, Instant
+from service.wire.fields import Bound, FilterId, Instant
 
 Schema = dict[str, Any]
 
@@ -49,7 +49,7 @@ def _components(types: list[Any]) -> tuple[tuple[Schema, ...], Mapping[str, Sche
 
 
 def _own_schema(own_type: type) -> Schema:
-    if own_type is Instant:
+    if own_type in (Instant, Bound):
         return {"type": "string", "format": "date-time"}
     assert own_type is FilterId, own_type
     return {"type": "string", "format": "uuid"}

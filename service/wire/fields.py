@@ -29,6 +29,11 @@ class Instant(int):
     """A time in a query: RFC 3339, or a date, decoded to microseconds since the Unix epoch."""
 
 
+class Bound(int):
+    """The beginning or the end of a period in a query, like `Instant`. Finer decimals are rounded up: what is earlier
+    than the bound stays earlier, and what is not does not become so."""
+
+
 class FilterId(str):
     """An id in a query: a UUID, decoded to its canonical text."""
 
@@ -129,8 +134,8 @@ Search = Annotated[str, Meta(description="Part of the name or the username.", ma
 IdempotencyKey = Annotated[
     str, Meta(description="The key that it was sent under.", examples=["sale-4711"], max_length=255)
 ]
-From = Annotated[Instant, Meta(description="Not earlier than this time, or the midnight (UTC) of a date.")]
-To = Annotated[Instant, Meta(description="Earlier than this time, or the midnight (UTC) of a date.")]
+From = Annotated[Bound, Meta(description="Not earlier than this time, or the midnight (UTC) of a date.")]
+To = Annotated[Bound, Meta(description="Earlier than this time, or the midnight (UTC) of a date.")]
 
 # --- answers ----------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from journal.times import format_time
 from service.http.query import QueryDecoder, path_id
 from service.problems import Problem, ProblemCode
 from service.wire import queries
-from service.wire.fields import Instant
+from service.wire.fields import Bound
 
 CHARGES = QueryDecoder(queries.Charges)
 ID = "0195f3a2-c4b0-7000-8000-002a5d3e9c41"
@@ -44,8 +44,8 @@ def test_everything_at_once() -> None:
         phone_number="+15550100001",
         reference="a b&c",
         idempotency_key="k 1",
-        from_us=Instant(1_795_392_000_000_000),
-        to_us=Instant(1_795_424_400_500_000),
+        from_us=Bound(1_795_392_000_000_000),
+        to_us=Bound(1_795_424_400_500_000),
         seller_id=ID,
     )
 
@@ -79,6 +79,8 @@ def test_limits_within_are_kept(limit: int) -> None:
         ("from=2026-01-01T25:00:00Z", ["from"]),
         ("from=2026-01-01T00:00:00.1234567890Z", ["from"]),
         ("from=2026-01-01T00:00:00.Z", ["from"]),
+        ("from=2026-01-01T00:00:00%2B00:60", ["from"]),
+        ("from=9999-12-31T23:59:59.9999999Z", ["from"]),
         ("from=0001-01-01T00:00:00%2B00:01", ["from"]),
         ("to=9999-12-31T23:59:59-00:01", ["to"]),
         ("from=1767225600", ["from"]),
@@ -114,13 +116,20 @@ def test_a_time_as_we_write_it_is_read_to_the_microsecond(at_us: int) -> None:
 
 
 @given(
-    st.integers(min_value=-30_610_224_000_000_000, max_value=253_402_300_799_999_999),
+    st.integers(min_value=-30_610_224_000_000_000, max_value=253_402_300_799_999_998),
     st.text("0123456789", min_size=1, max_size=3),
     st.sampled_from(("Z", "z", "%2B00:00", "-00:00")),
 )
-def test_decimals_finer_than_a_microsecond_are_cut_off(at_us: int, finer: str, offset: str) -> None:
-    """Also before 1970, where cutting off is still towards the past."""
-    assert read(f"from={format_time(at_us)[:-1]}{finer}{offset}").from_us == at_us
+def test_decimals_finer_than_a_microsecond_move_nothing_over_a_bound(at_us: int, finer: str, offset: str) -> None:
+    """Also before 1970. Entries are of whole microseconds: `from` keeps those not earlier, `to` those earlier, `at`
+    those not later."""
+    text = f"{format_time(at_us)[:-1]}{finer}{offset}"
+    at_ns = 1000 * at_us + int(f"{finer:0<3}")
+    period, balance = read(f"from={text}&to={text}"), read(f"at={text}", QueryDecoder(queries.Balance))
+    for entry_us in (at_us - 1, at_us, at_us + 1):
+        assert (entry_us >= period.from_us) == (1000 * entry_us >= at_ns)
+        assert (entry_us < period.to_us) == (1000 * entry_us < at_ns)
+        assert (entry_us <= balance.at) == (1000 * entry_us <= at_ns)
 
 
 def test_ids_in_queries_are_uuids_in_any_case() -> None:
