@@ -14,8 +14,9 @@ With what `charge-shop heads` wrote earlier, also: none of what was there has go
     verifier     `verify_journal`: all of it
     workers      the walk on several processors; `worker` is the program that each runs
 
-What it cannot see: entries of another seller's at exchanged positions, for positions are outside the hash; and
-that the last entries were cut off *and* nothing was written after them, unless heads were exported.
+What it cannot see: entries of two sellers at exchanged positions, for positions are outside the hash; entries that were
+added with a right hash; and, unless heads were exported, that the last entries were cut off, where nothing was written
+after them or the positions were counted anew.
 """
 
 from actors.verification.findings import Finding, Progress
