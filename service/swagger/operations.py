@@ -46,7 +46,9 @@ LIST_API_KEYS: Final = _of_api_keys(
     summary="List API keys in force", query=queries.PageQuery, answers={200: answers.Page[answers.ApiKey]}
 )
 REVOKE_API_KEY: Final = _of_api_keys(
-    summary="Revoke an API key", description="It is refused within a second.", answers={204: None}
+    summary="Revoke an API key",
+    description="It is refused within a second. A suspended seller may do this too: a key that leaked still reads.",
+    answers={204: None},
 )
 
 _of_admins = partial(Operation, tag="Admins")
