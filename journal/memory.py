@@ -104,15 +104,16 @@ class MemoryStore:
     def __init__(self, database: MemoryDatabase, clock_s: Callable[[], float]) -> None:
         self.database = database
         self._clock_s = clock_s
-        self._owner: str | None = None
+        self._owner = ""
         self.is_connected = True
         self.on_lost: Callable[[], None] = lambda: None
 
     async def acquire(self, owner: str, ttl_s: float, *, is_former_owner_dead: bool) -> Lease | None:
         database = self.database
+        self._owner = owner
         if database.expires_at_s > self._clock_s() and not is_former_owner_dead and database.owner != owner:
             return None
-        self._owner = database.owner = owner
+        database.owner = owner
         database.epoch += 1
         database.expires_at_s = self._clock_s() + ttl_s
         return Lease(database.epoch, database.last_position, database.is_frozen)

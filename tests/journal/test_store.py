@@ -301,6 +301,18 @@ async def test_a_restored_journal_is_taken_from_its_owner_and_takes_no_entries_u
     assert await successor.flush(raised.epoch, batch) == []
 
 
+async def test_who_never_got_the_lease_cannot_give_back_that_of_a_restored_journal(world: World) -> None:
+    """It belongs to nobody then, but its former owner answers reads until it runs out."""
+    await lead(world.store)
+    await world.freeze()
+    stranger, refused = await world.connect(), await world.connect()
+    assert await refused.acquire("two", 60.0, is_former_owner_dead=False) is None
+    for store in (stranger, refused):
+        assert await store.renew(60.0) is None
+        await store.release()
+    assert await refused.acquire("two", 60.0, is_former_owner_dead=False) is None
+
+
 async def test_what_breaks_a_constraint_is_refused_as_a_whole(world: World) -> None:
     lease = await lead(world.store)
     writer = Writer()
