@@ -12,7 +12,7 @@ In reading order:
     open_loop    the load whose rate does not depend on the answers, for latencies
     processor    CPU time of a process
     database     the embedded server of the service under test, for the baselines
-    copying      what COPY takes for the rows that a batch writes
+    copying      what COPY takes for the rows that a batch writes, into a table as full as the service's
     contenders   the processes
     shop         the sellers of the service
     rounds       measures everything, in turn

@@ -94,7 +94,7 @@ async def _run(options: argparse.Namespace, folder: Path, console: Console) -> i
             await baseline.start()
             credentials = [f"seller-{number}" for number in range(wishes.sellers)]
             contenders[name] = Contender(baseline.url, baseline.pid, credentials)
-        copying = Copying(databases, wishes.copy_rows)
+        copying = Copying(databases, wishes.copy_rows, folder)
         await copying.prepare()
 
         rounds = Rounds(wishes, contenders, shop, copying, folder, console)

@@ -3,8 +3,11 @@ indexes, a transaction for each batch. Nothing is asked, checked or answered; th
 rules that make them in the service.
 """
 
+import itertools
+import tempfile
 import time
 import uuid
+from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
@@ -21,29 +24,34 @@ COLUMNS: Final = (
 )
 SELLERS: Final = 1_000
 """As many as the batches come from."""
-_TEMPLATE: Final = "bench_copy_template"
-_TARGET: Final = "bench_copy"
+FIRST_POSITION: Final = 10**12
+"""Far above those of the service's own entries, which come into the same table."""
+_DATABASE: Final = "bench_copy"
 
 
 class Copying:
-    def __init__(self, databases: Databases, rows: int) -> None:
-        """`rows`: of each run; the last batch may be shorter."""
+    """Owns one table for all runs. (To drop a database makes PostgreSQL write a checkpoint, and whatever is measured
+    next would pay for it.)"""
+
+    def __init__(self, databases: Databases, rows: int, folder: Path) -> None:
+        """`rows`: of each run; the last batch may be shorter. `folder`: for a copy of the service's entries."""
         self._databases = databases
         self._count = rows
-        self._rows: dict[int, list[tuple[Any, ...]]] = {}
-        """By the size of the batches."""
+        self._folder = folder
+        self._url = ""
+        self._charges = Charges()
+        self._filled_to = 0
+        """The position of the last of the service's entries that are in the table."""
 
     async def prepare(self) -> None:
-        await self._databases.make_migrated(_TEMPLATE)
+        self._url = await self._databases.make_migrated(_DATABASE)
 
     async def rows_per_s(self, batch: int) -> float:
-        """Into a fresh table, as the service's own was when its first rows came."""
-        if batch not in self._rows:
-            self._rows[batch] = charge_rows(self._count, batch)
-        rows = self._rows[batch]
-        url = await self._databases.make(_TARGET, template=_TEMPLATE)
-        connection = await asyncpg.connect(url)
+        """Into a table as full as the service's own: the larger the indexes, the more a row costs."""
+        rows = self._charges.rows(self._count, batch)
+        connection = await asyncpg.connect(self._url)
         try:
+            await self._fill_up(connection)
             begin = time.perf_counter()
             for start in range(0, len(rows), batch):
                 await connection.copy_records_to_table(
@@ -56,29 +64,53 @@ class Copying:
         finally:
             await connection.close()
 
+    async def _fill_up(self, connection: Any) -> None:
+        """Adds what the service has written since the last time."""
+        service = await asyncpg.connect(self._databases.service_url)
+        try:
+            last = await service.fetchval("SELECT max(position) FROM cell_00.entries")
+            with tempfile.TemporaryFile(dir=self._folder) as file:
+                await service.copy_from_query(
+                    "SELECT * FROM cell_00.entries WHERE position > $1 AND position <= $2 ORDER BY position",
+                    self._filled_to,
+                    last,
+                    output=file,
+                    format="binary",
+                )
+                file.seek(0)
+                await connection.copy_to_table("entries", schema_name="cell_00", source=file, format="binary")
+        finally:
+            await service.close()
+        self._filled_to = last
 
-def charge_rows(count: int, batch: int) -> list[tuple[Any, ...]]:
-    """The charges of `load/batches.lua`, batch after batch, each of the next seller, as asyncpg takes them fastest;
-    `position` first."""
-    rows: list[tuple[Any, ...]] = []
-    accounts = []
-    now_us = 1_750_000_000_000_000
-    for seller in range(SELLERS):
-        account = Account(str(uuid.UUID(int=2 * seller + 2)))
-        _happen(account, Open("USD"), now_us)
-        _happen(account, Adjust(Caller(str(uuid.UUID(int=1)), True), 10**12, "credit", "to sell"), now_us)
-        accounts.append(account)
-    while len(rows) < count:
-        number = len(rows) // batch
-        account = accounts[number % SELLERS]
-        for place in range(1, min(batch, count - len(rows)) + 1):
-            now_us += 10
-            key = f"{place}-bench-1-{number}"
-            caller = Caller(account.seller_id, False, key, len(rows).to_bytes(16))
-            amount = 100 * (place % 9 + 1) + place % 100
-            charge = Charge(caller, f"+98912{place * 7919 % 10**7:07d}", amount)
-            rows.append((len(rows) + 1, *_values(_happen(account, charge, now_us))))
-    return rows
+
+class Charges:
+    """The charges of `load/batches.lua`, batch after batch, each of the next seller."""
+
+    def __init__(self) -> None:
+        self._now_us = 1_750_000_000_000_000
+        self._accounts = []
+        self._batches = itertools.count()
+        self._positions = itertools.count(FIRST_POSITION)
+        for seller in range(SELLERS):
+            account = Account(str(uuid.UUID(int=2 * seller + 2)))
+            _happen(account, Open("USD"), self._now_us)
+            _happen(account, Adjust(Caller(str(uuid.UUID(int=1)), True), 10**15, "credit", "to sell"), self._now_us)
+            self._accounts.append(account)
+
+    def rows(self, count: int, batch: int) -> list[tuple[Any, ...]]:
+        """The next ones, as asyncpg takes them fastest; `position` first."""
+        rows: list[tuple[Any, ...]] = []
+        while len(rows) < count:
+            number = next(self._batches)
+            account = self._accounts[number % SELLERS]
+            for place in range(1, min(batch, count - len(rows)) + 1):
+                self._now_us += 10
+                position = next(self._positions)
+                caller = Caller(account.seller_id, False, f"{place}-bench-1-{number}", position.to_bytes(16))
+                charge = Charge(caller, f"+98912{place * 7919 % 10**7:07d}", 100 * (place % 9 + 1) + place % 100)
+                rows.append((position, *_values(_happen(account, charge, self._now_us))))
+        return rows
 
 
 def _happen(account: Account, command: Command, now_us: int) -> Entry:

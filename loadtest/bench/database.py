@@ -24,19 +24,19 @@ class Databases:
         async with running(self._data_dir) as server:
             self._url = server.owner_url
 
-    def url(self, name: str) -> str:
-        """Holds a password."""
-        return urlunsplit(urlsplit(self._url)._replace(path=f"/{name}"))
+    @property
+    def service_url(self) -> str:
+        """Of the service's own. Holds a password."""
+        return self._url
 
-    async def make(self, name: str, *, template: str = "template0") -> str:
-        """A new one, in place of an old one; answers its URL."""
+    async def make(self, name: str) -> str:
+        """A new one, empty; answers its URL, which holds a password."""
         connection = await asyncpg.connect(self._url)
         try:
-            await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-            await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+            await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
         finally:
             await connection.close()
-        return self.url(name)
+        return urlunsplit(urlsplit(self._url)._replace(path=f"/{name}"))
 
     async def make_migrated(self, name: str) -> str:
         """With the shop's own tables and indexes."""

@@ -9,7 +9,7 @@ import pytest
 
 from journal.chain import entry_hash
 from journal.rows import ENTRY_COLUMNS, PREVIOUS_HASH, entry_of
-from loadtest.bench.copying import COLUMNS, charge_rows
+from loadtest.bench.copying import COLUMNS, Charges
 from loadtest.bench.processor import cpu_s
 
 
@@ -24,7 +24,7 @@ async def test_rows_for_copy_are_charges_as_the_service_writes_them(database):
     connection = await asyncpg.connect(database.owner_url)
     try:
         await connection.copy_records_to_table(
-            "entries", schema_name="cell_00", columns=("position", *COLUMNS), records=charge_rows(100, 10)
+            "entries", schema_name="cell_00", columns=("position", *COLUMNS), records=Charges().rows(100, 10)
         )
         query = f"SELECT {ENTRY_COLUMNS}, {PREVIOUS_HASH} FROM {{cell}}.entries e ORDER BY e.position"
         rows = await connection.fetch(query.replace("{cell}", "cell_00"))
