@@ -105,7 +105,6 @@ async def _first_admin(services: Services) -> str | None:
 async def _drain(services: Services, server: HttpServer, timeout_s: float) -> None:
     log.info("draining")
     services.directory.drain()
-    await server.stop_accepting()
     await server.drain(timeout_s)
     await server.close()
     log.info("drained")

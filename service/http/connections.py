@@ -108,6 +108,10 @@ class Connections:
     def __len__(self) -> int:
         return len(self._open)
 
+    def answering(self) -> "set[Connection]":
+        """Those whose request is being answered."""
+        return {connection for connection in self._open if connection.is_answering}
+
     def protocol(self) -> asyncio.Protocol:
         if len(self._open) >= self.bounds.open_max:
             return Refusal(self)
@@ -239,6 +243,10 @@ class Connection(RequestLoop):
     def resume_writing(self) -> None:
         self._stuck_since = None
         super().resume_writing()
+
+    @property
+    def is_answering(self) -> bool:
+        return self._request_in_progress
 
     def overdue(self, now: float) -> str | None:
         """What the client has been too slow with, in a word for the log."""

@@ -1,6 +1,6 @@
 """The HTTP server's life: listening, and an end that cuts nobody off.
 
-    SIGTERM or SIGINT -> not ready -> accept no more -> answer what is in flight, each with `Connection: close`
+    SIGTERM or SIGINT -> not ready -> answer what is in flight, each with `Connection: close` -> accept no more
                       -> flush -> give the lease back -> exit
 
 All of it within a bound. aiohttp's own shutdown closes busy keep-alive connections without telling their
@@ -104,7 +104,24 @@ class HttpServer:
         loop = asyncio.get_running_loop()
         self._listening = await loop.create_server(self._connections.protocol, sock=self._bound, backlog=BACKLOG)
 
-    async def stop_accepting(self) -> None:
+    async def drain(self, timeout_s: float) -> bool:
+        """Waits until nothing is in flight any more; False when the time was not enough.
+
+        Whoever connects meanwhile is still answered, to learn that the service stops rather than wonder why nobody is
+        there. They must not prolong it, so this ends with the last of the requests that it began with."""
+        assert self._connections is not None
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        answering = self._connections.answering
+        begun = answering()
+        await _once(lambda: begun.isdisjoint(answering()), deadline)
+        await self._stop_accepting()
+        await asyncio.sleep(IDLE_GRACE_S)
+        if await _once(lambda: not self._in_flight(), deadline):
+            return True
+        log.warning("drain_incomplete", extra={"in_flight": self._in_flight()})
+        return False
+
+    async def _stop_accepting(self) -> None:
         """Who has connected by now is answered like everybody else, wherever the kernel has them: what it has queued
         for a listener it resets when that closes, with the request that may have come already."""
         assert self._listening is not None
@@ -122,24 +139,22 @@ class HttpServer:
         except OSError:  # It has gone meanwhile.
             client.close()
 
-    async def drain(self, timeout_s: float) -> bool:
-        """Waits until nothing is in flight any more; False when the time was not enough."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await asyncio.sleep(IDLE_GRACE_S)
-                while self._in_flight():
-                    await asyncio.sleep(0.01)
-        except TimeoutError:
-            log.warning("drain_incomplete", extra={"in_flight": self._in_flight()})
-            return False
-        return True
-
     async def close(self) -> None:
         if self._listening is not None:
             self._listening.close()
         await self._runner.cleanup()
         if self._sweeping is not None:
             self._sweeping.cancel()
+
+
+async def _once(is_so: Callable[[], bool], deadline: float) -> bool:
+    """Waits for something; False when it has not come about by then, on the event loop's clock."""
+    loop = asyncio.get_running_loop()
+    while not is_so():
+        if loop.time() >= deadline:
+            return False
+        await asyncio.sleep(0.01)
+    return True
 
 
 def _accepted(listening: socket.socket) -> list[socket.socket]:

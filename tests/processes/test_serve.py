@@ -179,6 +179,28 @@ async def test_no_busy_connection_is_cut_at_a_stop(tmp_path: Path, http: aiohttp
         assert cut == []
 
 
+async def test_a_service_that_stops_says_so_to_whoever_comes_while_it_still_answers(
+    tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
+    async with serving("--data-dir", data_dir(tmp_path)) as shop:
+        client = Client(http, shop.address)
+        port = int(shop.address.rpartition(":")[2])
+        slow, sending = await asyncio.open_connection("127.0.0.1", port)
+        sending.write(b"POST /v1/auth/token HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\n")
+        sending.write(b"Content-Length: 2\r\n\r\n{")
+        await sending.drain()
+        assert (await client.ask("GET", "/readyz"))[0] == 200
+        shop.process.send_signal(signal.SIGTERM)
+        while (ready := await client.ask("GET", "/readyz"))[0] == 200:
+            pass
+        # Each answer ends its connection, so this is a new one.
+        assert ready[:2] == (await client.ask("GET", "/readyz"))[:2] == (503, {"status": "draining"})
+        sending.write(b"}")
+        assert (await slow.readline()).startswith(b"HTTP/1.1 422 ")
+        sending.close()
+        assert await shop.process.wait() == 0
+
+
 async def test_a_standby_takes_over_when_the_first_is_killed(database: Database, http: aiohttp.ClientSession) -> None:
     url = {"CHARGE_SHOP_DATABASE_URL": database.owner_url, "CHARGE_SHOP_LEASE_TTL_S": "2"}
     async with serving(extra=url) as first:

@@ -331,7 +331,6 @@ async def served(shop: Shop, look: Look | None = None) -> AsyncIterator[tuple[st
     try:
         yield bound.getsockname()
     finally:
-        await server.stop_accepting()
         await server.close()
         bound.close()
 

@@ -6,6 +6,7 @@ Bytes go over real sockets; time is the test's, by looking at the connections as
 import asyncio
 import json
 import socket
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -19,12 +20,15 @@ GET = b"GET /echo HTTP/1.1\r\nHost: shop\r\n\r\n"
 
 
 class Served:
-    """A server of three routes: one answers at once, one with much, one streams for as long as it is read."""
+    """A server of four routes: one answers at once, one with much, one streams for as long as it is read, and one waits
+    until it may go on."""
 
     def __init__(self, server: HttpServer, port: int) -> None:
         self.server = server
         self.port = port
         self.streams = 0
+        self.waiting = 0
+        self.go_on = defaultdict[str, asyncio.Event](asyncio.Event)
 
     @property
     def connections(self) -> Connections:
@@ -104,8 +108,14 @@ async def serving(bounds: Bounds | None = None, is_trusted: Callable[[str], bool
     async def large(request: web.Request) -> web.Response:
         return web.Response(body=bytes(128 * 2**20))
 
+    async def wait(request: web.Request) -> web.Response:
+        served.waiting += 1
+        await served.go_on[request.match_info["who"]].wait()
+        return web.Response(headers={"Connection": "close"})
+
     app = web.Application()
     app.router.add_route("*", "/echo", echo)
+    app.router.add_get("/wait/{who}", wait)
     app.router.add_get("/large", large)
     app.router.add_get("/stream", stream)
     bound = listen("127.0.0.1", 0)
@@ -357,13 +367,39 @@ async def test_who_waits_to_be_accepted_at_a_stop_is_answered() -> None:
         clients = [stack.enter_context(socket.create_connection(("127.0.0.1", served.port))) for _ in range(20)]
         for client in clients:
             client.sendall(GET)
-        await served.server.stop_accepting()
+        await served.server.drain(10)
         for client in clients:
             reader, writer = await asyncio.open_connection(sock=client)
             assert (await Wire(reader, writer).answer())[0].endswith(b"200 OK")
             writer.transport.abort()
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", served.port)
+
+
+async def test_a_stop_lets_nobody_stand_before_a_closed_door_while_others_are_still_answered() -> None:
+    async with serving() as served, served.connected() as busy:
+        await busy.send(b"GET /wait/first HTTP/1.1\r\nHost: shop\r\n\r\n")
+        async with asyncio.timeout(10):
+            while not served.waiting:
+                await asyncio.sleep(0)
+        drain = asyncio.create_task(served.server.drain(60))
+        for _ in range(3):
+            async with served.connected() as late:
+                await late.send(GET)
+                assert (await late.answer())[0].endswith(b"200 OK")
+        # Another one that waits does not prolong it.
+        async with served.connected() as latest:
+            await latest.send(b"GET /wait/last HTTP/1.1\r\nHost: shop\r\n\r\n")
+            async with asyncio.timeout(10):
+                while served.waiting < 2:
+                    await asyncio.sleep(0)
+            assert not drain.done()
+            served.go_on["first"].set()
+            assert (await busy.answer())[0].endswith(b"200 OK")
+            async with asyncio.timeout(10):
+                assert await drain
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection("127.0.0.1", served.port)
 
 
 def test_the_bound_follows_the_setting_and_the_limit_on_open_files() -> None:
