@@ -105,6 +105,7 @@ async def _run(options: argparse.Namespace, folder: Path, console: Console) -> i
         began_at=began_at,
         machine=machine,
         sellers=wishes.sellers,
+        connections=wishes.connections,
         rounds=wishes.rounds,
         seconds=wishes.seconds,
         comparisons=compare(rounds.measurements, rounds.latencies),
@@ -159,6 +160,7 @@ def _wishes(options: argparse.Namespace) -> Wishes:
         seconds=options.seconds,
         warm_up_s=options.warm_up,
         sellers=options.sellers,
+        connections=options.connections,
         copy_rows=options.copy_rows,
         latency_rounds=options.latency_rounds,
         workloads=tuple(workload for workload in WORKLOADS if not only or workload.name in only),
@@ -177,6 +179,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=_positive, default=4, help="of each workload in each round")
     parser.add_argument("--warm-up", type=_not_negative, default=1, metavar="SECONDS", help="before each, not measured")
     parser.add_argument("--sellers", type=_positive, default=1000)
+    parser.add_argument("--connections", type=_positive, default=64, help="of every load but that of batches")
     parser.add_argument("--copy-rows", type=_positive, default=100_000, help="of each COPY")
     parser.add_argument("--latency-rounds", type=_positive, default=3)
     parser.add_argument(

@@ -31,6 +31,7 @@ class Result(Struct, frozen=True, kw_only=True):
     began_at: str
     machine: Machine
     sellers: int
+    connections: int
     rounds: int
     seconds: int
     comparisons: list[Comparison]

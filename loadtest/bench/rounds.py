@@ -33,6 +33,8 @@ class Wishes(Struct, frozen=True, kw_only=True):
     warm_up_s: int
     """Before each workload, not measured."""
     sellers: int
+    connections: int
+    """Of every load that has no number of its own."""
     copy_rows: int
     """Of each COPY, so that it takes about as long as the batches do."""
     latency_rounds: int
@@ -112,7 +114,7 @@ class Rounds:
             workload.script,
             contender.url,
             seconds=seconds,
-            connections=workload.connections,
+            connections=workload.connections or self._wishes.connections,
             arguments=[self._prefix(), credentials, order, workload.option],
         )
 

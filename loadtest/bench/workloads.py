@@ -6,8 +6,6 @@ from msgspec import Struct
 
 from loadtest.bench.spread import Spread
 
-CONNECTIONS: Final = 64
-
 ContenderName = Literal["bare", "service", "row_locks"]
 
 
@@ -23,7 +21,8 @@ class Workload(Struct, frozen=True):
     option: str = ""
     """For the script."""
     charges_per_request: float = 1
-    connections: int = CONNECTIONS
+    connections: int | None = None
+    """None: as many as the caller wishes."""
     times: int = 1
     """How much longer than the others it is measured, where one request takes long."""
 
