@@ -19,8 +19,6 @@ import msgspec
 from aiohttp import web
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from actors.commands import Refusal
-from journal import money
 from journal.store import JournalFault, JournalFrozen, JournalUnavailable, OutcomeUnknown
 from service.http.json_response import JsonResponse
 
@@ -244,20 +242,6 @@ def invalid(field: str, message: str) -> Problem:
 def not_found() -> Problem:
     """404: one body for an unknown id, a malformed one, and one that belongs to another seller."""
     return Problem(ProblemCode.NOT_FOUND)
-
-
-def of_refusal(refusal: Refusal, currency: str, charge_id: str | None = None, *, key_field: str = KEY_FIELD) -> Problem:
-    """What the account refused. `charge_id` is that of a charge that was declined, and so is kept; `key_field` is
-    where the request had its idempotency key, of which an account only knows that it had one."""
-    code = ProblemCode(refusal.code.value)
-    field = key_field if code is ProblemCode.IDEMPOTENCY_KEY_REUSED else refusal.field
-    return Problem(
-        code,
-        refusal.detail,
-        errors=(FieldError(field, refusal.detail),) if field is not None else (),
-        available=money.format_minor(refusal.available, currency) if refusal.available is not None else None,
-        charge_id=charge_id,
-    )
 
 
 def of_journal_fault(fault: JournalFault) -> Problem:

@@ -10,7 +10,7 @@ from journal.money import format_minor
 from journal.store import JournalFault
 from service.http.headers import IDEMPOTENT_REPLAYED
 from service.identity.refusals import IdentityCode, IdentityRefusal
-from service.problems import KEY_FIELD, FieldError, Problem, ProblemCode, not_found, of_refusal
+from service.problems import KEY_FIELD, FieldError, Problem, ProblemCode, not_found
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ def done(outcome: Outcome, currency: str) -> Done:
         assert isinstance(outcome, Refusal)
         raise refused(outcome, currency)
     if outcome.entry.type is EntryType.DECLINED:
-        raise _declined(outcome)
+        raise declined(outcome)
     return outcome
 
 
@@ -52,17 +52,24 @@ def allowed(result: T | IdentityRefusal) -> T:
 
 
 def refused(refusal: Refusal, currency: str, *, key_field: str = KEY_FIELD) -> Problem:
-    """The problem that a refusal is. `key_field` is where the request had its idempotency keys."""
+    """What the account refused. `key_field` is where the request had its idempotency key, of which an account only
+    knows that it had one."""
     if refusal.code is RefusalCode.NOT_FOUND:
         return not_found()  # With the one body for all that is not there.
-    return of_refusal(refusal, currency, key_field=key_field)
+    field = key_field if refusal.code is RefusalCode.IDEMPOTENCY_KEY_REUSED else refusal.field
+    return Problem(
+        ProblemCode(refusal.code.value),
+        refusal.detail,
+        errors=(FieldError(field, refusal.detail),) if field is not None else (),
+        available=format_minor(refusal.available, currency) if refusal.available is not None else None,
+    )
 
 
-def _declined(declined: Done) -> Problem:
-    """A function of the entry alone, as all answers that may be repeated."""
+def declined(charge: Done) -> Problem:
+    """A charge that was declined, and is kept. A function of its entry alone, as all answers that may be repeated."""
     return Problem(
         ProblemCode.INSUFFICIENT_CREDIT,
-        available=format_minor(declined.entry.available_after, declined.currency),
-        charge_id=declined.entry.id,
-        headers={IDEMPOTENT_REPLAYED: "true"} if declined.is_replay else None,
+        available=format_minor(charge.entry.available_after, charge.currency),
+        charge_id=charge.entry.id,
+        headers={IDEMPOTENT_REPLAYED: "true"} if charge.is_replay else None,
     )

@@ -23,18 +23,20 @@ from actors.commands import (
     Open,
     Refund,
     Refusal,
-    RefusalCode,
     RequestCredit,
     Void,
 )
+from actors.envelope import KEY_REUSED
 from journal.entry import CHARGE_FOLLOWERS, CHARGE_OPENERS, Entry
 from journal.money import format_minor
 from journal.projections import unwritten_charge
 from loadtest.checker import Closing
 from loadtest.entries import JournalEntry, entry_of
 from loadtest.history import LIST_LIMIT, Kind, Request
-from service import answers, problems
+from service import answers
+from service.handlers.outcomes import declined, refused
 from service.meaning import canonical_metadata
+from service.problems import Problem
 
 ADMIN = "0195f3a2-0000-7000-8000-00000000ad01"
 Answer = tuple[int, bytes, bool]
@@ -78,7 +80,7 @@ class Shop:
         self.load(account, missing(account, command))
         decision = decide(account, command, self.now_us, Rules())
         if isinstance(decision, Refusal):
-            return self.refuse(request, decision)
+            return self.refuse(refused(decision, request.currency))
         if request.kind is Kind.SET_LIMIT:
             self.write(request.seller_id, (decision,))
             return 200, b"{}", False
@@ -89,7 +91,7 @@ class Shop:
 
     def again(self, request: Request, first: Request, done: Done) -> Answer:
         if first != request:
-            return self.refuse(request, Refusal(RefusalCode.IDEMPOTENCY_KEY_REUSED, "used"))
+            return self.refuse(refused(KEY_REUSED, request.currency))
         return (*self.answer(request, done), True)
 
     def balance(self, seller_id: str) -> Any:
@@ -139,8 +141,7 @@ class Shop:
     def answer(self, request: Request, done: Done) -> tuple[int, bytes]:
         match request.kind:
             case Kind.CHARGE if done.entry.type == "declined":
-                refusal = Refusal(RefusalCode.INSUFFICIENT_CREDIT, "too little", available=done.entry.available_after)
-                return self.refuse(request, refusal, charge_id=done.entry.id)[:2]
+                return self.refuse(declined(done))[:2]
             case Kind.CHARGE:
                 return 201, encode(answers.charge(done))
             case Kind.CAPTURE | Kind.VOID | Kind.REFUND:
@@ -150,9 +151,8 @@ class Shop:
             case _:
                 return 201 if request.kind is Kind.REQUEST_CREDIT else 200, encode(answers.credit_request(done))
 
-    def refuse(self, request: Request, refusal: Refusal, charge_id: str | None = None) -> Answer:
+    def refuse(self, problem: Problem) -> Answer:
         self.request_number += 1
-        problem = problems.of_refusal(refusal, request.currency, charge_id)
         return problem.status, problem.body(f"request-{self.request_number}"), False
 
     def charge_entries(self, seller_id: str, charge_id: str) -> tuple[Entry, Entry]:

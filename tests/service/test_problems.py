@@ -5,7 +5,6 @@ import json
 import pytest
 from aiohttp import web
 
-from actors.commands import Refusal, RefusalCode
 from journal.store import (
     EpochLost,
     FlushRefused,
@@ -79,30 +78,6 @@ def test_fields_at_fault_are_listed() -> None:
         {"field": "amount", "message": "bad"},
         {"field": "metadata.a", "message": "long"},
     ]
-
-
-@pytest.mark.parametrize("code", list(RefusalCode))
-def test_every_refusal_is_a_problem(code: RefusalCode) -> None:
-    assert problems.of_refusal(Refusal(code, "because"), "USD").code == code.value
-
-
-def test_a_decline_tells_what_is_available_and_where_it_is_kept() -> None:
-    refusal = Refusal(RefusalCode.INSUFFICIENT_CREDIT, "no", available=-1250)
-    document = json.loads(problems.of_refusal(refusal, "USD", "some-id").body("r"))
-    assert (document["available"], document["charge_id"]) == ("-12.50", "some-id")
-
-
-def test_a_refused_field_is_named() -> None:
-    document = json.loads(
-        problems.of_refusal(Refusal(RefusalCode.VALIDATION_FAILED, "above", field="amount"), "USD").body("r")
-    )
-    assert document["errors"] == [{"field": "amount", "message": "above"}]
-
-
-def test_a_key_used_before_is_named_where_it_stood() -> None:
-    reused = Refusal(RefusalCode.IDEMPOTENCY_KEY_REUSED, "used")
-    assert problems.of_refusal(reused, "USD").errors == (FieldError("Idempotency-Key", "used"),)
-    assert problems.of_refusal(reused, "USD", key_field="charges").errors == (FieldError("charges", "used"),)
 
 
 @pytest.mark.parametrize(
