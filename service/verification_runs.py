@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from actors.verification import Finding, Progress
 from journal.ids import new_id
 from journal.store import JournalFault
 from service.identity.bearer import RandomBytes
@@ -43,21 +44,6 @@ UPDATE: Final = """
            first_bad_seller_id = $6, first_bad_seq = $7, first_bad_reason = $8, finished_at = $9
      WHERE id = $1
 """
-
-
-class BadEntry(Struct, frozen=True):
-    seller_id: str
-    seq: int
-    reason: str
-
-
-class Progress(Struct, frozen=True):
-    """One line that the command writes."""
-
-    sellers_done: int
-    sellers_total: int
-    entries_checked: int
-    first_bad: BadEntry | None = None
 
 
 class VerificationRun(Struct, frozen=True):
@@ -209,7 +195,7 @@ class VerificationRuns:
 def _run_of(row: asyncpg.Record) -> VerificationRun:
     bad = None
     if row["first_bad_seller_id"] is not None:
-        bad = BadEntry(row["first_bad_seller_id"], row["first_bad_seq"], row["first_bad_reason"])
+        bad = Finding(row["first_bad_seller_id"], row["first_bad_seq"], row["first_bad_reason"])
     finished_at = row["finished_at"]
     return VerificationRun(
         id=row["id"],

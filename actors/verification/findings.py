@@ -12,9 +12,11 @@ class Finding(Struct, frozen=True):
 
 
 class Progress(Struct, frozen=True):
-    """Also the result: the last one, with `first_bad` when the journal is not what it should be."""
+    """Also the result: the last one, with `first_bad` when the journal is not what it should be.
 
-    sellers_done: int = 0
-    sellers_total: int = 0
-    entries_checked: int = 0
+    The numbers have no defaults: by them whoever reads a process's output tells this from an object of its log."""
+
+    sellers_done: int
+    sellers_total: int
+    entries_checked: int
     first_bad: Finding | None = None

@@ -76,7 +76,7 @@ class _SoFar:
     """Counts, and tells about it now and then."""
 
     def __init__(self, sellers_total: int, on_progress: Callable[[Progress], None]) -> None:
-        self._progress = Progress(sellers_total=sellers_total)
+        self._progress = Progress(0, sellers_total, 0)
         self._on_progress = on_progress
         self._clock = asyncio.get_running_loop().time
         self._told_at_s = self._clock()

@@ -12,8 +12,9 @@ import asyncpg
 import pytest
 
 from actors.directory import wall_clock_us
+from actors.verification import Finding
 from service.identity.database import Database as Shop
-from service.verification_runs import BadEntry, VerificationRun, VerificationRuns
+from service.verification_runs import VerificationRun, VerificationRuns
 from tests.conftest import Database
 
 SELLER = "0195f3a2-c4b0-7000-8000-002a5d3e9c41"
@@ -22,7 +23,7 @@ SAY = "import sys\nfor line in sys.argv[2:]: print(line, flush=True)\nsys.exit(i
 HANG = "import sys, time\nprint(sys.argv[1], flush=True)\ntime.sleep(600)"
 
 
-def line(done: int, bad: BadEntry | None = None) -> str:
+def line(done: int, bad: Finding | None = None) -> str:
     first_bad = None if bad is None else {"seller_id": bad.seller_id, "seq": bad.seq, "reason": bad.reason}
     return json.dumps({"sellers_done": done, "sellers_total": 9, "entries_checked": done * 10, "first_bad": first_bad})
 
@@ -79,7 +80,7 @@ async def test_a_sound_journal_passes(database: Database) -> None:
 
 
 async def test_the_first_bad_entry_is_kept(database: Database) -> None:
-    bad = BadEntry(SELLER, 7, "the hash is not that of its content")
+    bad = Finding(SELLER, 7, "the hash is not that of its content")
     ends = Ends()
     async with runs_of(database, ends, SAY, "1", line(2, bad)) as runs:
         started = await runs.start()
@@ -100,7 +101,7 @@ async def test_a_run_that_cannot_finish_fails_without_a_bad_entry(database: Data
 
 async def test_a_run_whose_end_cannot_be_written_makes_room_for_another(database: Database) -> None:
     ends = Ends()
-    async with runs_of(database, ends, SAY, "1", line(2, BadEntry("what no column of ids takes", 7, "why"))) as runs:
+    async with runs_of(database, ends, SAY, "1", line(2, Finding("what no column of ids takes", 7, "why"))) as runs:
         first = await runs.start()
         await ends.next()
         found = await settled(runs, first.id)
