@@ -7,29 +7,19 @@ deleted, so what was found once stays true. What was not found is never kept. Bo
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import Final, Protocol
+from typing import Final
 
 from journal.ids import tag_of
-
-KNOWN_MAX: Final = 200_000
-
-
-class Profile(Protocol):
-    """Of a seller; the rest of it may change."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def currency(self) -> str: ...
+from service.identity.sellers import SellerProfile
 
 
 class KnownSellers:
     def __init__(
         self,
-        find: Callable[[str], Awaitable[Profile | None]],
-        find_by_tag: Callable[[str], Awaitable[Profile | None]],
+        find: Callable[[str], Awaitable[SellerProfile | None]],
+        find_by_tag: Callable[[str], Awaitable[SellerProfile | None]],
         *,
-        known_max: int = KNOWN_MAX,
+        known_max: int,
     ) -> None:
         """`find` by id and `find_by_tag` ask the database."""
         self._find = find
@@ -52,7 +42,7 @@ class KnownSellers:
             self._keep(await self._find_by_tag(tag))
         return self._ids.get(tag)
 
-    def _keep(self, seller: Profile | None) -> str | None:
+    def _keep(self, seller: SellerProfile | None) -> str | None:
         if seller is None:
             return None
         if len(self._currencies) >= self._known_max and seller.id not in self._currencies:
