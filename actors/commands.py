@@ -197,7 +197,7 @@ class Done(Struct, frozen=True, gc=False):
     position: int
     currency: str
     opening: Entry | None = None
-    """For an entry that continues a charge: the entry that opened it."""
+    """For an entry that continues a charge or a credit request: the entry that opened it."""
     is_replay: bool = False
 
 

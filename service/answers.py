@@ -15,7 +15,7 @@ from msgspec import Raw, Struct
 
 from actors.commands import AccountView, Done, RefusalCode
 from journal.chain import SYSTEM, details_text
-from journal.entry import CHARGE_FOLLOWERS, CHARGE_OPENERS, REQUEST_FOLLOWERS, Entry, EntryType, flow_of
+from journal.entry import CHARGE_OPENERS, Entry, EntryType, flow_of
 from journal.money import format_minor
 from journal.projections import ChargeStatus, CreditRequestStatus
 from journal.times import format_time
@@ -59,11 +59,7 @@ _decision_details: Final = msgspec.json.Decoder(_DecisionDetails)
 
 def charge(done: Done) -> wire.Charge:
     """Of any command on a charge."""
-    entry = done.entry
-    if entry.type in CHARGE_FOLLOWERS:
-        assert done.opening is not None
-        return charge_as_of(done.opening, entry, done.currency)
-    return charge_as_of(entry, entry, done.currency)
+    return charge_as_of(done.opening or done.entry, done.entry, done.currency)
 
 
 def charge_as_of(opening: Entry, last: Entry, currency: str) -> wire.Charge:
@@ -136,11 +132,7 @@ _STATUS_AFTER: Final = {
 
 def credit_request(done: Done) -> wire.CreditRequest:
     """Of any command on a credit request."""
-    entry = done.entry
-    if entry.type in REQUEST_FOLLOWERS:
-        assert done.opening is not None
-        return credit_request_as_of(done.opening, entry, done.currency)
-    return credit_request_as_of(entry, entry, done.currency)
+    return credit_request_as_of(done.opening or done.entry, done.entry, done.currency)
 
 
 def credit_request_as_of(opening: Entry, last: Entry, currency: str) -> wire.CreditRequest:
