@@ -54,9 +54,9 @@ class QueryDecoder(Generic[Q]):
             raise Problem(ProblemCode.VALIDATION_FAILED, errors=errors) from error
 
 
-def path_id(request: web.Request, name: str = "id") -> str:
+def path_id(request: web.Request) -> str:
     """The canonical id in the request's path. Raises the 404 of ids that are nobody's."""
-    text = request.match_info[name]
+    text = request.match_info["id"]
     if is_id(text):
         return text
     if is_id(canonical := text.lower()) and text.isascii():

@@ -14,8 +14,6 @@ from service.identity.database import Database
 from service.identity.instants import NowUs, of_column, to_column
 from service.identity.page import FIRST, Position
 
-NAME_LENGTH_MAX: Final = 100
-
 CREATE: Final = """
     INSERT INTO shop.api_keys (id, user_id, name, prefix, digest, created_at)
     VALUES ($1, $2, $3, $4, $5, $6)

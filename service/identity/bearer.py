@@ -20,7 +20,6 @@ class CredentialKind(StrEnum):
     API_KEY = "api_key"
 
 
-SECRET_LENGTH: Final = 47
 DISPLAYED_LENGTH: Final = 12
 """How much of an API key is shown in lists: its prefix and 48 of the 256 bits, which helps nobody to guess it."""
 

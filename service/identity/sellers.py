@@ -19,8 +19,6 @@ from service.identity.passwords import Passwords
 from service.identity.refusals import USERNAME_TAKEN, IdentityRefusal
 from service.identity.users import User, insert_user
 
-NAME_LENGTH_MAX: Final = 100
-
 _DRAWS_MAX: Final = 20
 _CLASHES: Final = frozenset({"users_pkey", "sellers_pkey", "sellers_tag"})
 _GRAM_LENGTH: Final = 3

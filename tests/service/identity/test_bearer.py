@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from service.identity.bearer import SECRET_LENGTH, CredentialKind, digest_of, kind_of, new_secret, secret_in
+from service.identity.bearer import CredentialKind, digest_of, kind_of, new_secret, secret_in
 
 TOKEN = new_secret(CredentialKind.TOKEN, lambda n: bytes(range(n)))
 
@@ -19,7 +19,7 @@ def test_a_secret_is_a_prefix_and_256_bits() -> None:
     for kind, prefix in ((CredentialKind.TOKEN, "cst_"), (CredentialKind.API_KEY, "csk_")):
         secret = new_secret(kind, random_bytes)
         assert re.fullmatch(rf"{prefix}[A-Za-z0-9_-]{{43}}", secret)
-        assert len(secret) == SECRET_LENGTH
+        assert len(secret) == 47
         assert kind_of(secret) is kind
     assert drawn == [32, 32]
 
