@@ -43,10 +43,6 @@ class ApiKey(Struct, frozen=True):
     created_at_us: int
     last_used_at_us: int | None
 
-    @property
-    def position(self) -> Position:
-        return Position(self.created_at_us, self.id)
-
 
 class ApiKeys:
     """`forget(user_id)` is told of what ends here, which is sooner than the notification comes."""

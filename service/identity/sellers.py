@@ -70,10 +70,6 @@ class SellerProfile(Struct, frozen=True):
     cell: str
     created_at_us: int
 
-    @property
-    def position(self) -> Position:
-        return Position(self.created_at_us, self.id)
-
 
 class Sellers:
     def __init__(self, database: Database, passwords: Passwords, *, now_us: NowUs, random_bytes: RandomBytes) -> None:

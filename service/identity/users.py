@@ -58,10 +58,6 @@ class User(Struct, frozen=True):
     password_hash: str
     created_at_us: int
 
-    @property
-    def position(self) -> Position:
-        return Position(self.created_at_us, self.id)
-
 
 def is_username(text: str) -> bool:
     return _USERNAME.fullmatch(text) is not None

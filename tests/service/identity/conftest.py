@@ -11,9 +11,10 @@ import pytest
 
 from journal.embedded import EmbeddedPostgres
 from journal.service_role import SERVICE_ROLE
-from service.identity.api_keys import ApiKeys, LastUsed
+from service.identity.api_keys import ApiKey, ApiKeys, LastUsed
 from service.identity.credentials import Credentials, Principal
 from service.identity.database import Database, Pool
+from service.identity.page import Position
 from service.identity.passwords import Passwords
 from service.identity.revocations import Revocations
 from service.identity.sellers import SellerProfile, Sellers
@@ -41,6 +42,11 @@ class Clock:
 
     def advance(self, seconds: float) -> None:
         self.us += round(seconds * 1_000_000)
+
+
+def after(last: ApiKey | SellerProfile | User) -> Position:
+    """Where the next page begins."""
+    return Position(last.created_at_us, last.id)
 
 
 class Identity:

@@ -7,7 +7,7 @@ from journal.store import JournalUnavailable
 from service.identity.api_keys import LastUsed
 from service.identity.bearer import digest_of
 from service.identity.page import Position
-from tests.service.identity.conftest import Identity
+from tests.service.identity.conftest import Identity, after
 
 
 async def test_only_the_digest_is_stored(identity: Identity, owner: asyncpg.Connection) -> None:
@@ -30,7 +30,7 @@ async def test_a_seller_lists_its_keys_newest_first_page_by_page(identity: Ident
     expected = sorted(made, key=lambda key: (key.created_at_us, key.id), reverse=True)
     assert await identity.api_keys.list(seller.id, limit=100) == expected
     walked = await identity.api_keys.list(seller.id, limit=3)
-    while page := await identity.api_keys.list(seller.id, limit=3, before=walked[-1].position):
+    while page := await identity.api_keys.list(seller.id, limit=3, before=after(walked[-1])):
         walked += page
     assert walked == expected
 

@@ -10,7 +10,7 @@ from journal.ids import new_id
 from service.identity.page import FIRST
 from service.identity.refusals import USERNAME_TAKEN
 from service.identity.sellers import NEWEST_SUSPENDED, SellerProfile, Sellers
-from tests.service.identity.conftest import PASSWORD, Identity
+from tests.service.identity.conftest import PASSWORD, Identity, after
 
 MANY = 2_000
 SUSPENDED = 60
@@ -73,7 +73,7 @@ async def test_sellers_are_listed_newest_first_page_by_page(identity: Identity) 
     expected = sorted(made, key=lambda seller: (seller.created_at_us, seller.id), reverse=True)
     for search in (None, "", "kiosk"):
         walked = await identity.sellers.list(limit=3, search=search)
-        while page := await identity.sellers.list(limit=3, search=search, before=walked[-1].position):
+        while page := await identity.sellers.list(limit=3, search=search, before=after(walked[-1])):
             walked += page
         assert walked == expected
 
@@ -140,7 +140,7 @@ async def test_the_suspended_are_found_among_many_at_the_cost_of_a_page(
     await owner.execute("INSERT INTO cell_00.accounts SELECT unnest($1::uuid[]), 'USD', false, 0", ids[SUSPENDED:])
     await owner.execute("ANALYZE")
     walked = await identity.sellers.list(limit=25, is_suspended=True)
-    while page := await identity.sellers.list(limit=25, is_suspended=True, before=walked[-1].position):
+    while page := await identity.sellers.list(limit=25, is_suspended=True, before=after(walked[-1])):
         walked += page
     assert [seller.id for seller in walked] == ids[:SUSPENDED][::-1]
 

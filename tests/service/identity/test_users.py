@@ -7,7 +7,7 @@ import pytest
 
 from service.identity.refusals import LAST_ADMIN, NO_SUCH_USER, USERNAME_TAKEN
 from service.identity.users import User, is_username
-from tests.service.identity.conftest import PASSWORD, Identity
+from tests.service.identity.conftest import PASSWORD, Identity, after
 
 NOBODY = "00000000-0000-7000-8000-000000000000"
 
@@ -52,7 +52,7 @@ async def test_admins_are_listed_newest_first_page_by_page(identity: Identity) -
         made.append(await identity.admin(f"boss{number}"))
     expected = sorted(made, key=lambda user: (user.created_at_us, user.id), reverse=True)
     walked = await identity.users.list_admins(limit=3)
-    while page := await identity.users.list_admins(limit=3, before=walked[-1].position):
+    while page := await identity.users.list_admins(limit=3, before=after(walked[-1])):
         walked += page
     assert walked == expected
 
