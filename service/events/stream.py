@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from journal.reader import PostedEntry
 from journal.store import JournalUnavailable
 from service.events.blocks import Block, blocks_of
-from service.events.bounds import Bounds
 from service.events.frames import HEARTBEAT, frame, greeting
 from service.events.outlet import Outlet
 from service.events.permit import Permit
@@ -49,7 +48,6 @@ class Stream:
         pages: Pages,
         outlet: Outlet,
         permit: Permit,
-        bounds: Bounds,
         seller_id: str | None,
         sent: int,
     ) -> None:
@@ -60,7 +58,7 @@ class Stream:
         self._pages = pages
         self._outlet = outlet
         self._permit = permit
-        self._bounds = bounds
+        self._bounds: Final = feed.bounds
         self._sent = sent
         self._target = sent
         self._is_joined = False

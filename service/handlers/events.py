@@ -65,7 +65,6 @@ class EventHandlers:
                     self._pages,
                     Outlet(request, request.transport, writer),
                     permit,
-                    self._register.bounds,
                     principal.seller_id,
                     after,
                 )

@@ -103,8 +103,8 @@ async def journal(shop: Shop) -> list[Any]:
 
 def bound(shop: Shop, **changes: Any) -> None:
     """Streams that are opened from now on have other bounds."""
-    streams = shop.services.event_streams
-    streams.bounds = replace(streams.bounds, **changes)
+    streams, feed = shop.services.event_streams, shop.services.feed
+    streams.bounds = feed.bounds = replace(feed.bounds, **changes)
 
 
 @pytest.fixture

@@ -206,7 +206,7 @@ class World:
         seller_id = self.random.choice([*self.shop.sellers, None])
         sent = self.feed.position if self.random.random() < 0.5 else self.random.randint(0, self.feed.position)
         socket = Socket(self)
-        stream = Observed(self.feed, self.pages, socket, socket.permit, BOUNDS, seller_id, sent)
+        stream = Observed(self.feed, self.pages, socket, socket.permit, seller_id, sent)
         stream.happened = self.happened
         self.streams.append((socket, stream, sent))
         stream.begin()
@@ -286,7 +286,7 @@ def test_a_stream_that_has_fallen_behind_is_passed_nothing_more_of_the_round() -
         world.durable = len(world.shop.entries)
         world.feed.committed(0, world.durable, ())
         socket = Socket(world)
-        stream = Stream(world.feed, world.pages, socket, socket.permit, BOUNDS, None, world.durable)
+        stream = Stream(world.feed, world.pages, socket, socket.permit, None, world.durable)
         stream.begin()
         await asyncio.sleep(1)
         block = Block([(world.durable + 1, b"data: 1\n\n")])
@@ -322,7 +322,7 @@ def test_only_a_busy_loop_lets_events_wait(is_busy: bool) -> None:
         feed = Feed(Bounds(), now_s=loop.time, worked_s=lambda: spent + (loop.time() if is_busy else 0.0))
         socket = Socket(world)
         socket.write = lambda data: None  # type: ignore[method-assign]
-        stream = Slow(feed, world.pages, socket, socket.permit, Bounds(), None, 0)
+        stream = Slow(feed, world.pages, socket, socket.permit, None, 0)
         stream.happened = world.happened
         stream.begin()
         rounds = asyncio.ensure_future(feed.run())
