@@ -36,28 +36,27 @@ def configure(
     stream: TextIO | None = None,
 ) -> None:
     """Sends everything that this process logs to the stream (standard error by default)."""
-    shared: list[Processor] = [
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        ExtraAdder(),
-    ]
-    is_terminal = (stream or sys.stderr).isatty()
-    if line_format == "json" or (line_format == "auto" and not is_terminal):
-        rendering: list[Processor] = [
-            structlog.processors.format_exc_info,
-            redact,
-            structlog.processors.JSONRenderer(sort_keys=False, ensure_ascii=True),
-        ]
+    stream = stream or sys.stderr
+    if line_format == "json" or (line_format == "auto" and not stream.isatty()):
+        render: Processor = structlog.processors.JSONRenderer(sort_keys=False, ensure_ascii=True)
     else:
-        rendering = [
-            structlog.processors.format_exc_info,
-            redact,
-            structlog.dev.ConsoleRenderer(colors=is_terminal),
-        ]
-    handler = logging.StreamHandler(stream or sys.stderr)
+        render = structlog.dev.ConsoleRenderer(colors=stream.isatty())
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
-        ProcessorFormatter(foreign_pre_chain=shared, processors=[ProcessorFormatter.remove_processors_meta, *rendering])
+        ProcessorFormatter(
+            foreign_pre_chain=[
+                structlog.stdlib.add_log_level,
+                structlog.stdlib.add_logger_name,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                ExtraAdder(),
+            ],
+            processors=[
+                ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                redact,
+                render,
+            ],
+        )
     )
     root = logging.getLogger()
     root.handlers = [handler]
