@@ -14,7 +14,7 @@ from typing import Final
 from aiohttp import web
 
 from actors.batches import SLICE
-from actors.commands import Caller, Charge, ChargeMany, Done, ManyDone, Outcome, Refusal, Settle
+from actors.commands import Caller, Charge, ChargeMany, Done, ManyDone, Outcome, Refusal
 from actors.directory import Directory
 from journal.entry import EntryType
 from journal.projections import ChargeStatus
@@ -22,7 +22,7 @@ from journal.store import OutcomeUnknown
 from service import amounts, answers, phone
 from service.admission import Admission
 from service.handlers.charges import EXPIRES_IN_S, NOT_A_PHONE_NUMBER
-from service.handlers.outcomes import FAULTS, refused, view
+from service.handlers.outcomes import FAULTS, refused
 from service.handlers.scope import Scope
 from service.http import responses
 from service.http.decode import BodyDecoder
@@ -139,7 +139,7 @@ class BatchHandlers:
         charges: what was sold must not be answered by an error. What is only repeated may be months old, and so the
         balance after it; it is to be asked for again."""
         try:
-            account = view(await self._directory.ask(seller_id, Settle()), currency)
+            account = await self._scope.settled(seller_id)
             return answers.balances(account.available, account.held, currency)
         except FAULTS as caught:
             fault: Exception = caught
