@@ -6,13 +6,12 @@ from typing import Final
 
 from aiohttp import web
 from msgspec import UNSET
-from msgspec.structs import astuple, replace
+from msgspec.structs import replace
 
 from actors.commands import AccountView, Adjust, Caller, ChangeAccount, Done, Settle
 from actors.directory import Directory
-from journal import money
-from journal.money import format_minor
-from journal.reader import Reader
+from journal.money import format_minor, is_currency
+from journal.reader import AccountState, Reader
 from journal.store import JournalFault, OutcomeUnknown
 from journal.times import format_time
 from service import amounts, answers
@@ -64,13 +63,13 @@ class SellerHandlers:
     async def create(self, request: web.Request, principal: Principal) -> JsonResponse:
         body = await self._create.read(request)
         currency = self._default_currency if body.currency is None else body.currency
-        if not money.is_currency(currency):
+        if not is_currency(currency):
             raise invalid("currency", "Expected an ISO 4217 currency, as USD.")
         # While no account can be opened there shall be no seller either.
         self._directory.journal.check_writable()
         seller = allowed(await self._sellers.create(body.username, body.password, body.name, currency))
         log_change(Change.SELLER_CREATED, seller.id, principal)
-        return responses.answer(seller_object(seller, await self._opened(seller)), 201)
+        return responses.answer(_seller(seller, await self._opened(seller)), 201)
 
     async def _opened(self, seller: SellerProfile) -> AccountView:
         """The new account. The seller exists whatever becomes of this: its account is opened on first use too."""
@@ -91,8 +90,7 @@ class SellerHandlers:
         accounts = await self._reader.accounts([seller.id for seller in sellers])
 
         def show(seller: SellerProfile) -> wire.Seller:
-            account = accounts.get(seller.id)
-            return seller_object(seller, _unopened(seller) if account is None else AccountView(*astuple(account)))
+            return _seller(seller, accounts.get(seller.id) or _unopened(seller))
 
         return responses.answer(
             page(sellers, query.limit, show, lambda seller: _CURSORS.encode((seller.created_at_us, seller.id), filters))
@@ -103,7 +101,7 @@ class SellerHandlers:
         if principal.seller_id not in (None, seller_id):
             raise not_found()
         seller = await self._found(seller_id)
-        return responses.answer(seller_object(seller, await self._scope.settled(seller_id)))
+        return responses.answer(_seller(seller, await self._scope.settled(seller_id)))
 
     async def change(self, request: web.Request, principal: Principal) -> JsonResponse:
         """The account first: what its actor refuses leaves the name as it was. What the answer is made of is asked for
@@ -127,7 +125,7 @@ class SellerHandlers:
         if body.name is not UNSET:
             seller = await self._renamed(seller, body.name, is_account_changed=is_account_changed)
             log_change(Change.SELLER_RENAMED, seller.id, principal)
-        return responses.answer(seller_object(seller, account))
+        return responses.answer(_seller(seller, account))
 
     async def _change_account(self, seller: SellerProfile, command: ChangeAccount) -> tuple[AccountView, bool]:
         """The account after the command, and whether that has written anything.
@@ -205,7 +203,7 @@ def _after(changed: Done, before: AccountView, command: ChangeAccount) -> Accoun
     )
 
 
-def seller_object(seller: SellerProfile, account: AccountView) -> wire.Seller:
+def _seller(seller: SellerProfile, account: AccountView | AccountState) -> wire.Seller:
     currency = account.currency
     return wire.Seller(
         id=seller.id,
@@ -214,6 +212,6 @@ def seller_object(seller: SellerProfile, account: AccountView) -> wire.Seller:
         status="suspended" if account.is_suspended else "active",
         currency=currency,
         credit_limit=format_minor(account.credit_limit, currency),
-        balance=wire.Balances(format_minor(account.available, currency), format_minor(account.held, currency)),
+        balance=answers.balances(account.available, account.held, currency),
         created_at=format_time(seller.created_at_us),
     )
