@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Raw
 
 from journal import money
-from service.problems import Problem, ProblemCode
+from service.problems import Problem, ProblemCode, invalid
 
 _PLAIN_MAX: Final = 64
 """No amount is written in more characters than this, escapes in its string included (6 each)."""
@@ -22,6 +22,14 @@ def read(raw: Raw, currency: str, *, is_zero_allowed: bool = False) -> int | Non
     if amount is None:
         amount = _look_again(text, raw, currency)
     return amount if amount or is_zero_allowed else None
+
+
+def required(raw: Raw, currency: str, field: str = "amount", *, is_zero_allowed: bool = False) -> int:
+    """As `read`, but raises a 422 for the field when it is no amount that is allowed here."""
+    amount = read(raw, currency, is_zero_allowed=is_zero_allowed)
+    if amount is None:
+        raise invalid(field, requirement(currency, is_zero_allowed=is_zero_allowed))
+    return amount
 
 
 def requirement(currency: str, *, is_zero_allowed: bool = False) -> str:

@@ -143,12 +143,7 @@ def _charge(found: SubjectRecord) -> wire.Charge:
 
 
 def _amount_or_all(raw: Raw | UnsetType, currency: str) -> int | None:
-    if raw is UNSET:
-        return None
-    amount = amounts.read(raw, currency)
-    if amount is None:
-        raise invalid("amount", amounts.requirement(currency))
-    return amount
+    return None if raw is UNSET else amounts.required(raw, currency)
 
 
 def _not_a_charge(amount: int | None, number: str | None, currency: str) -> Problem:

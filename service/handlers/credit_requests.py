@@ -18,7 +18,7 @@ from service.http.decode import BodyDecoder
 from service.http.json_response import JsonResponse
 from service.http.query import QueryDecoder, path_id
 from service.identity.credentials import Principal
-from service.problems import invalid, not_found
+from service.problems import not_found
 from service.wire import answers as wire
 from service.wire import queries, requests
 
@@ -40,9 +40,7 @@ class CreditRequestHandlers:
         assert principal.seller_id is not None
         body = await self._create.read(request)
         currency = await self._scope.currency_of(principal.seller_id)
-        amount = amounts.read(body.amount, currency)
-        if amount is None:
-            raise invalid("amount", amounts.requirement(currency))
+        amount = amounts.required(body.amount, currency)
         caller = caller_of(request, principal, "credit_request", None, amount, body.note)
         outcome = await self._directory.ask(principal.seller_id, RequestCredit(caller, amount, body.note))
         made = done(outcome, currency)

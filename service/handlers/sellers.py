@@ -111,9 +111,7 @@ class SellerHandlers:
         body = await self._change.read(request)
         credit_limit = None
         if body.credit_limit is not UNSET:
-            credit_limit = amounts.read(body.credit_limit, currency, is_zero_allowed=True)
-            if credit_limit is None:
-                raise invalid("credit_limit", amounts.requirement(currency, is_zero_allowed=True))
+            credit_limit = amounts.required(body.credit_limit, currency, "credit_limit", is_zero_allowed=True)
         is_suspended = None if body.status is UNSET else body.status == "suspended"
         seller = await self._found(seller_id)
         is_account_changed = False
@@ -168,9 +166,7 @@ class SellerHandlers:
         seller_id = path_id(request)
         currency = await self._scope.currency_of(seller_id)
         body = await self._adjust.read(request)
-        amount = amounts.read(body.amount, currency)
-        if amount is None:
-            raise invalid("amount", amounts.requirement(currency))
+        amount = amounts.required(body.amount, currency)
         caller = caller_of(request, principal, "adjustment", seller_id, amount, body.direction, body.reason)
         outcome = await self._directory.ask(seller_id, Adjust(caller, amount, body.direction, body.reason))
         made = done(outcome, currency)
