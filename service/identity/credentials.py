@@ -18,7 +18,7 @@ import sys
 from collections import OrderedDict
 from hashlib import sha256
 from itertools import islice
-from typing import Final, Literal, TypeAlias
+from typing import Final, TypeAlias
 
 import asyncpg
 from msgspec import Struct
@@ -30,8 +30,7 @@ from service.identity.database import Database
 from service.identity.instants import Monotonic, NowUs, of_column, to_column
 from service.identity.refusals import Overloaded
 from service.identity.revocations import Connect, Revocations
-
-Role: TypeAlias = Literal["admin", "seller"]
+from service.identity.users import Role
 
 _AUTHORIZATION_LENGTH_MAX: Final = 100
 _BATCH_MAX: Final = 1_000
