@@ -19,7 +19,7 @@ from actors.verification.findings import Finding
 from actors.verification.replay import Before, Replay
 from journal.entry import Entry, EntryType
 from journal.ids import seq_of
-from journal.projections import AccountRow, ChargeRow, CreditRequestRow
+from journal.projections import AccountRow, ChargeRow, CreditRequestRow, Row
 from journal.reading.audit import (
     ACCOUNT_ROWS,
     BY_SEQ,
@@ -142,8 +142,10 @@ class Walk:
         touched = [row for replay in replays for row in replay.touched.values()]
         charges = [row for row in touched if isinstance(row, ChargeRow)]
         requests = [row for row in touched if isinstance(row, CreditRequestRow)]
-        stored = {ChargeRow: await self._stored(CHARGE_ROWS, charges), CreditRequestRow: {}}
-        stored[CreditRequestRow] = await self._stored(REQUEST_ROWS, requests)
+        stored: dict[type[Row], dict[_Place, Any]] = {
+            ChargeRow: await self._stored(CHARGE_ROWS, charges),
+            CreditRequestRow: await self._stored(REQUEST_ROWS, requests),
+        }
         sellers = [replay.account.seller_id for replay in ended]
         account_rows = await self._audit.fetch(ACCOUNT_ROWS, sellers) if sellers else []
         accounts = {row[0]: row for row in account_rows}
