@@ -104,10 +104,7 @@ class ChargeHandlers:
         query = self._query.read(request)
         number = self._number_looked_for(query.phone_number)
         seller_id = await self._scope.chosen(principal, query.seller_id)
-        filters = (
-            *(seller_id, query.status, number, query.reference, query.idempotency_key),
-            *(query.from_us, query.to_us),
-        )
+        filters = (seller_id, query.status, number, query.reference, query.idempotency_key, query.from_us, query.to_us)
         before = _CURSORS.decode(query.cursor, filters)[0] if query.cursor is not None else None
         if seller_id is not None:
             await self._scope.settled(seller_id)

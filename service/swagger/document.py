@@ -29,12 +29,12 @@ from service.swagger.parts import (
 from service.swagger.schemas import Schema, definitions_of, query_parameters_of
 
 _P = ProblemCode
-_OF_BODIES: Final = (*(_P.MALFORMED_REQUEST, _P.BODY_TOO_LARGE, _P.UNSUPPORTED_MEDIA_TYPE, _P.VALIDATION_FAILED),)
-_OF_COMMANDS: Final = (*(_P.RATE_LIMITED, _P.OVERLOADED, _P.DRAINING),)
-_OF_WRITES: Final = (*(_P.NOT_APPLIED, _P.OUTCOME_UNKNOWN),)
-_OF_CREDENTIALS: Final = (*(_P.UNAUTHENTICATED, _P.OVERLOADED),)
+_OF_BODIES: Final = (_P.MALFORMED_REQUEST, _P.BODY_TOO_LARGE, _P.UNSUPPORTED_MEDIA_TYPE, _P.VALIDATION_FAILED)
+_OF_COMMANDS: Final = (_P.RATE_LIMITED, _P.OVERLOADED, _P.DRAINING)
+_OF_WRITES: Final = (_P.NOT_APPLIED, _P.OUTCOME_UNKNOWN)
+_OF_CREDENTIALS: Final = (_P.UNAUTHENTICATED, _P.OVERLOADED)
 """They have to be looked up, and too many may wait for that."""
-_OF_TURNS: Final = (*(_P.RATE_LIMITED, _P.OVERLOADED),)
+_OF_TURNS: Final = (_P.RATE_LIMITED, _P.OVERLOADED)
 """Sellers take turns, whatever they ask."""
 _EVERYWHERE: Final = (_P.INTERNAL_ERROR,)
 _OF_THE_API: Final = (_P.STANDBY, _P.JOURNAL_UNAVAILABLE)
@@ -131,7 +131,7 @@ def _tags_of(routes: Sequence[Documented]) -> list[Schema]:
 
 def _described(route: Documented, schemas: Mapping[type, Schema]) -> dict[str, Any]:
     operation = route.operation
-    described: dict[str, Any] = {
+    return {
         "tags": [operation.tag],
         "summary": operation.summary,
         "description": _description_of(route),
@@ -141,7 +141,6 @@ def _described(route: Documented, schemas: Mapping[type, Schema]) -> dict[str, A
         "responses": _responses_of(route, schemas),
         "security": [] if route.who is Who.ANYONE else [{"bearer": []}],
     }
-    return described
 
 
 def _description_of(route: Documented) -> str:
