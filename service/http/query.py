@@ -20,6 +20,7 @@ from service.wire.fields import Bound, FilterId, Instant
 _INTEGER: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
 Q = TypeVar("Q", bound=msgspec.Struct)
+T = TypeVar("T")
 
 
 class QueryDecoder(Generic[Q]):
@@ -36,21 +37,14 @@ class QueryDecoder(Generic[Q]):
         return self.decode(list(request.query.items()))
 
     def decode(self, parameters: list[tuple[str, str]]) -> Q:
-        values = dict(parameters)
-        if errors := _repeated(parameters) + findings.find_nul(values):
+        texts = dict(parameters)
+        if errors := _repeated(parameters) + findings.find_nul(texts):
             raise Problem(ProblemCode.VALIDATION_FAILED, errors=errors)
+        values = {name: _number_or_text(name, text) for name, text in texts.items()}
         try:
-            return msgspec.convert(
-                {name: _number_or_text(name, text) for name, text in values.items()},
-                self.query_type,
-                dec_hook=_decode_own,
-            )
+            return _converted(values, self.query_type)
         except msgspec.ValidationError as error:
-            errors = findings.find(
-                self.query_type,
-                {name: _number_or_text(name, text) for name, text in values.items()},
-                lambda value, of: msgspec.convert(value, of, dec_hook=_decode_own),
-            )
+            errors = findings.find(self.query_type, values, _converted)
             raise Problem(ProblemCode.VALIDATION_FAILED, errors=errors) from error
 
 
@@ -72,6 +66,10 @@ def _repeated(parameters: list[tuple[str, str]]) -> list[FieldError]:
 def _number_or_text(name: str, text: str) -> int | str:
     """`limit` is the only number among the parameters of this API."""
     return int(text) if name == "limit" and _INTEGER.fullmatch(text) else text
+
+
+def _converted(value: object, to: type[T]) -> T:
+    return msgspec.convert(value, to, dec_hook=_decode_own)
 
 
 def _decode_own(own_type: type, value: Any) -> Any:
