@@ -5,7 +5,7 @@ the data directory for itself alone; the other commands share the server with it
 they need it.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -16,10 +16,9 @@ from msgspec import Struct
 
 from journal.embedded import EmbeddedPostgres, running
 from journal.embedded.layout import APP_ROLE
+from journal.embedded.server import Say
 from journal.migrate import check_version, migrate
 from journal.service_role import SERVICE_ROLE
-
-Say = Callable[[str], None]
 
 STATEMENT_CACHE: Final = 1024
 COMMAND_TIMEOUT_S: Final = 30.0

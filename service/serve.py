@@ -7,9 +7,9 @@ import asyncio
 import gc
 import logging
 import socket
-from collections.abc import Callable
 from typing import Any
 
+from journal.embedded.server import Say
 from service.app import Services, running
 from service.database import DatabaseHome, bring_up_to_date, home_for_serving
 from service.http.client_address import trust_in
@@ -20,8 +20,6 @@ from service.routes import application_of
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
-
-Say = Callable[[str], None]
 
 
 async def serve(settings: Settings, say: Say) -> bool:

@@ -32,6 +32,7 @@ RESTART_DELAY_MIN_S = 0.1
 RESTART_DELAY_MAX_S = 5.0
 
 Say = Callable[[str], None]
+"""Tells an operator, in a line, what goes on."""
 
 
 def _say_nothing(_: str) -> None:
