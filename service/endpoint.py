@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from actors.actor import UnknownSeller
 from actors.directory import Draining, Overloaded, RateLimited
@@ -184,17 +184,3 @@ def _problem_of(error: Exception) -> Problem | None:
             return of_http_error(error)
         case _:
             return None
-
-
-async def expect(request: web.Request) -> None:
-    """Tells a client that waits with its body to send it, unless its head already says what will be answered."""
-    wanted = request.headers.get(hdrs.EXPECT, "").lower()
-    length = request.content_length
-    if wanted == "100-continue" and (length is None or length <= EXPECTED_SIZE_MAX) and request.version >= (1, 1):
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        # The head of the answer proper is counted from here.
-        request.writer.output_size = 0
-
-
-EXPECTED_SIZE_MAX: Final = 4 * 1024 * 1024
-"""Of the largest body that any operation takes; `service.http.decode` knows the bound of each."""

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from journal.journal import boot_time_s
 from service import console
-from service.endpoint import Endpoint, Handler, Who, expect
+from service.endpoint import Endpoint, Handler, Who
 from service.handlers.admins import AdminHandlers
 from service.handlers.api_keys import ApiKeyHandlers
 from service.handlers.auth import AuthHandlers
@@ -32,7 +32,7 @@ from service.handlers.transactions import TransactionHandlers
 from service.handlers.trial_balance import TrialBalanceHandlers
 from service.handlers.verification import VerificationHandlers
 from service.http.client_address import client_address_behind
-from service.http.decode import BODY_SIZE_MAX
+from service.http.decode import BODY_SIZE_MAX, expect
 from service.http.json_response import JsonResponse
 from service.http.request_loop import FIXED_ROUTES, Answerer
 from service.problems import Problem, ProblemCode, not_found

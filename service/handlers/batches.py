@@ -25,7 +25,7 @@ from service.handlers.charges import EXPIRES_IN_S, NOT_A_PHONE_NUMBER
 from service.handlers.outcomes import FAULTS, refused
 from service.handlers.scope import Scope
 from service.http import responses
-from service.http.decode import BodyDecoder
+from service.http.decode import LARGE_BODY_SIZE_MAX, BodyDecoder
 from service.http.headers import IDEMPOTENCY_KEY
 from service.http.json_response import JsonResponse
 from service.identity.credentials import Principal
@@ -35,7 +35,6 @@ from service.turnstile import ENTRIES_PER_TURN, Turnstile
 from service.wire import answers as wire
 from service.wire import requests
 
-BODY_SIZE_MAX: Final = 4 * 1024 * 1024
 PART: Final = ENTRIES_PER_TURN
 """Charges that are let in together and decided in one step. With four times as many, others wait twice as long behind
 batches, and nothing is sold faster."""
@@ -58,7 +57,7 @@ class BatchHandlers:
         self._admission = admission
         self._scope = scope
         self._default_region = default_region
-        self._body = BodyDecoder(requests.CreateBatch, size_max=BODY_SIZE_MAX)
+        self._body = BodyDecoder(requests.CreateBatch, size_max=LARGE_BODY_SIZE_MAX)
 
     async def create(self, request: web.Request, principal: Principal) -> JsonResponse:
         seller_id = principal.seller_id

@@ -20,6 +20,8 @@ from service.http.request_loop import body_at_hand
 from service.problems import Problem, ProblemCode
 
 BODY_SIZE_MAX: Final = 64 * 1024
+LARGE_BODY_SIZE_MAX: Final = 4 * 1024 * 1024
+"""Of the operation that takes the largest one."""
 BODY_TIMEOUT_S: Final = 20.0
 """For a body to arrive. Who is slower holds a connection for nothing."""
 
@@ -99,6 +101,16 @@ class BodyDecoder(Generic[B]):
         if _NUL in data and (nuls := findings.find_nul(msgspec.json.decode(data))):
             raise Problem(ProblemCode.VALIDATION_FAILED, errors=nuls)
         return body
+
+
+async def expect(request: web.Request) -> None:
+    """Tells a client that waits with its body to send it, unless its head already says what will be answered."""
+    wanted = request.headers.get(hdrs.EXPECT, "").lower()
+    length = request.content_length
+    if wanted == "100-continue" and (length is None or length <= LARGE_BODY_SIZE_MAX) and request.version >= (1, 1):
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # The head of the answer proper is counted from here.
+        request.writer.output_size = 0
 
 
 async def _read(request: web.Request, size_max: int, timeout_s: float) -> bytes:

@@ -10,7 +10,6 @@ from msgspec import Struct
 from openapi_spec_validator import OpenAPIV2SpecValidator
 
 from service.endpoint import Who
-from service.handlers import batches
 from service.http import decode
 from service.problems import PROBLEMS, ProblemCode, ProblemDocument
 from service.swagger import schemas as swagger_schemas
@@ -261,7 +260,7 @@ async def test_headers_are_parameters_where_they_work(spec) -> None:
 async def test_the_introduction_tells_of_the_exceptions(spec) -> None:
     """A batch may be larger, and has no key of its own; a decline is repeated under another request's id."""
     text = spec["info"]["description"]
-    assert f"{decode.BODY_SIZE_MAX // 1024} KiB (a batch: {batches.BODY_SIZE_MAX // 1024**2} MiB)" in text
+    assert f"{decode.BODY_SIZE_MAX // 1024} KiB (a batch: {decode.LARGE_BODY_SIZE_MAX // 1024**2} MiB)" in text
     assert "but for a batch" in text
     assert "differs in its `request_id`" in text
 
