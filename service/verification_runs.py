@@ -80,7 +80,7 @@ class VerificationRuns:
         return self._current is not None
 
     async def start(self) -> VerificationRun:
-        """The run that goes on from here, or the one that is under way already."""
+        """Starts a run, unless one is under way: then that one is answered."""
         async with self._starting:
             if self._current is not None:
                 return self._current
@@ -122,8 +122,8 @@ class VerificationRuns:
             await self._end(status)
 
     async def _end(self, status: Literal["passed", "failed"]) -> None:
-        """Written before it is forgotten: until then whoever asks is answered from memory. And forgotten whatever
-        happens: the next one can only start when there is none."""
+        """Written to the table first, then forgotten: until then `find` answers from memory. Forgotten even if it
+        cannot be written, since the next run starts only when there is none."""
         assert self._current is not None
         ended = self._current = replace(self._current, status=status, finished_at_us=self._now_us())
         try:

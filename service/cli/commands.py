@@ -145,7 +145,7 @@ async def heads(chosen: Settings, _: argparse.Namespace) -> int:
 
 @contextmanager
 def _output() -> Iterator[None]:
-    """What could not be written must not end as if it had been, nor with the 1 that speaks of the journal."""
+    """Output that cannot be written must not end in exit status 0, nor in the 1 that means a bad journal."""
     try:
         yield
         sys.stdout.flush()
@@ -158,7 +158,7 @@ def _output() -> Iterator[None]:
 
 
 def ask_password(_: Settings, options: argparse.Namespace) -> None:
-    """For a new password, before anything else runs: who waits for a terminal in a thread is not ended by Ctrl-C."""
+    """For a new password, before the event loop runs: Ctrl-C does not end a thread that waits for a terminal."""
     name = options.name
     if not is_username(name):
         raise CannotDo(f"expected a username, 1 to 100 of ASCII letters, digits and @ . + - _, got {name[:80]!r}")

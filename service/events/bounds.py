@@ -1,4 +1,4 @@
-"""How much of everything: streams, memory, time.
+"""The limits of event streams: how many there may be, and what they may take of memory and time.
 
 How long a client may take nothing of what was written to it is bounded for all connections alike, streams included, by
 `service.http.connections`.

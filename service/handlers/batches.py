@@ -108,8 +108,8 @@ class BatchHandlers:
     async def _sell_in_parts(
         self, request: web.Request, seller_id: str, caller: Caller, charges: list[Charge]
     ) -> list[Done | Refusal]:
-        """What became of each charge. A fault, a bug too, is that of its part: those under way are waited for, those
-        after it are not begun."""
+        """What became of each charge. After a part that fails, by a bug too, no further one is begun, and those under
+        way are waited for."""
         results: list[Done | Refusal] = []
         faults: list[Exception] = []
         under_way: deque[asyncio.Future[Outcome]] = deque()
@@ -134,9 +134,9 @@ class BatchHandlers:
         return results
 
     async def _balance(self, seller_id: str, currency: str, results: list[Done | Refusal]) -> wire.Balances:
-        """The present one. Where nobody can tell any more, as when the service stops, it is that after the last of the
-        charges: what was sold must not be answered by an error. What is only repeated may be months old, and so the
-        balance after it; it is to be asked for again."""
+        """The present one. If it cannot be had any more, as when the service stops, that after the last of the charges:
+        what was sold must not be answered by an error. A batch of repeats alone may be: it sold nothing now, and the
+        balance after a repeated charge may be months old."""
         try:
             account = await self._scope.settled(seller_id)
             return answers.balances(account.available, account.held, currency)
@@ -177,8 +177,8 @@ async def _finish(
 
 
 def _fault_of_all(results: list[Done | Refusal], faults: list[Exception]) -> Exception:
-    """Where some of it is sold, or may be, that is what counts: the client asks again with the same keys, and what was
-    sold is replayed. What is certainly not applied is so as a whole."""
+    """If anything was applied, or may have been, the outcome of the whole is unknown: the client asks again with the
+    same keys, and what was sold is replayed. Otherwise the first fault says why nothing was."""
     is_unknown = any(isinstance(each, Done) for each in results) or any(
         isinstance(fault, OutcomeUnknown) for fault in faults
     )

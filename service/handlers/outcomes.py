@@ -1,4 +1,4 @@
-"""What was asked of an actor, or of identity, and did not become an answer: as the problem to raise."""
+"""What an actor, or identity, has answered: the value that the handler goes on with, or the problem to raise."""
 
 from typing import Final, TypeVar
 
@@ -15,8 +15,8 @@ from service.problems import KEY_FIELD, FieldError, Problem, ProblemCode, not_fo
 T = TypeVar("T")
 
 FAULTS: Final = (JournalFault, RateLimited, Overloaded, Draining, UnknownSeller, InternalError)
-"""All that the directory, or the future that it gives, may raise. For whoever asks after something was applied: none of
-these may be the answer then."""
+"""Everything that `Directory.ask`, or the future that it returns, may raise. Caught by handlers that have applied
+something already: none of these may be their answer then."""
 
 
 def done(outcome: Outcome, currency: str) -> Done:

@@ -29,7 +29,7 @@ _JSON: Final = "application/json"
 _NUL: Final = b"\\u0000"
 
 AFTER_WAIT: Final[web.RequestKey[Callable[[web.Request], Awaitable[object]]]] = web.RequestKey("after_wait")
-"""Set by whoever wants to be asked, once a body that had to be waited for has come: may its sender still?"""
+"""Called when a body has come that had to be waited for; raises if its sender may not go on (`service.admission`)."""
 
 B = TypeVar("B", bound=msgspec.Struct)
 

@@ -1,4 +1,5 @@
-"""Pages: what browsers are shown as it stands, each under a path of its own, so that no path is ever looked up."""
+"""Pages: static files, texts and redirects for browsers. Each is a route of its own, so that no path that a request
+gives is ever looked up on the disk."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path

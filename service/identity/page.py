@@ -1,7 +1,7 @@
 """Where a page of a list begins: lists here are ordered by (created_at, id), newest first.
 
-A list takes the position of the last item of the page before, and answers what comes after it. Whoever wants
-to know whether there is more asks for one item more than it shows.
+A list takes the position of the last item of the page before, and answers the items after it. To learn whether there
+are more, ask for one item more than is shown.
 """
 
 from datetime import UTC, datetime
