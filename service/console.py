@@ -18,7 +18,7 @@ from typing import Final
 from aiohttp import hdrs, web
 
 from service.http.json_response import SECURITY_HEADERS
-from service.http.pages import Page, file, page, redirect, way_to
+from service.http.pages import Page, file, page, redirect, redirect_to
 
 FOLDER: Final = Path(__file__).parent / "static" / "console"
 HEADERS: Final = {
@@ -46,7 +46,7 @@ def pages() -> dict[str, Page]:
         return redirect(307, f"/console/{version}/{request.path.split('/', 3)[3]}")
 
     found = {
-        "/console": way_to("/console/"),
+        "/console": redirect_to("/console/"),
         "/console/": page(index_page().encode(), "text/html; charset=utf-8", HEADERS),
     }
     for path in files():

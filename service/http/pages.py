@@ -33,11 +33,11 @@ def file(path: Path, headers: Mapping[str, str], content_type: str | None = None
     return show_file
 
 
-def way_to(location: str) -> Page:
-    async def show_the_way(_request: web.Request) -> web.Response:
+def redirect_to(location: str) -> Page:
+    async def show_redirect(_request: web.Request) -> web.Response:
         return redirect(308, location)
 
-    return show_the_way
+    return show_redirect
 
 
 def redirect(status: int, location: str) -> web.Response:

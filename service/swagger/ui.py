@@ -11,7 +11,7 @@ import aiohttp_apispec
 from aiohttp import hdrs
 
 from service.http.json_response import SECURITY_HEADERS
-from service.http.pages import Page, file, page, way_to
+from service.http.pages import Page, file, page, redirect_to
 
 _OURS: Final = Path(__file__).parent.parent / "static" / "swagger"
 _PACKAGED: Final = Path(aiohttp_apispec.__file__).parent / "static"
@@ -35,6 +35,6 @@ def pages(document: bytes) -> dict[str, Page]:
     """`/swagger.json`, which is the document, and `/swagger/` with all that it loads, by path."""
     return {
         "/swagger.json": page(document, "application/json", HEADERS),
-        "/swagger": way_to("/swagger/"),
+        "/swagger": redirect_to("/swagger/"),
         **{f"/swagger/{name}": file(path, HEADERS) for name, path in FILES.items()},
     }
