@@ -13,7 +13,7 @@ from pathlib import Path
 
 from journal.embedded.errors import DiskFull, StartFailed, unusable
 from journal.embedded.launch import Launch
-from journal.embedded.layout import OWNER_ROLE, Layout, Passwords
+from journal.embedded.layout import OWNER_ROLE, Layout, Passwords, write_private
 
 SETTINGS_FILE = "charge_shop.conf"
 DISK_FULL_TEXT = "No space left on device"
@@ -57,7 +57,7 @@ def make_cluster(layout: Layout, launch: Launch, programs: Path, passwords: Pass
     password_file = layout.server_dir / "password.new"
     try:
         shutil.rmtree(unfinished, ignore_errors=True)
-        _write(password_file, passwords.owner, launch)
+        write_private(password_file, passwords.owner, launch.uid, launch.gid)
         outcome = launch.run(
             [
                 str(programs / "initdb"),
@@ -78,7 +78,7 @@ def make_cluster(layout: Layout, launch: Launch, programs: Path, passwords: Pass
                 raise DiskFull(f"no space is left on the device of {layout.data_dir}")
             reason = next((line for line in lines if "error:" in line or "FATAL" in line), "no reason given")
             raise StartFailed(f"PostgreSQL could not make a cluster in {unfinished}: {reason}")
-        _write(unfinished / "pg_hba.conf", HBA, launch)
+        write_private(unfinished / "pg_hba.conf", HBA, launch.uid, launch.gid)
         with open(unfinished / "postgresql.conf", "a") as configuration:
             configuration.write(f"\ninclude = '{SETTINGS_FILE}'\n")
             configuration.flush()
@@ -103,21 +103,9 @@ def write_settings(layout: Layout, launch: Launch, socket_dir: Path, overrides: 
     lines = [f"{name} = '{_escaped(value)}'\n" for name, value in settings.items()]
     text = "# Written by charge-shop at every start; for settings of your own use ALTER SYSTEM.\n" + "".join(lines)
     try:
-        _write(layout.cluster / SETTINGS_FILE, text, launch)
+        write_private(layout.cluster / SETTINGS_FILE, text, launch.uid, launch.gid)
     except OSError as error:
         raise unusable(layout.cluster, error) from error
-
-
-def _write(path: Path, text: str, launch: Launch) -> None:
-    """Replace a private file of the server's in one step."""
-    unfinished = path.with_name(path.name + ".tmp")
-    unfinished.unlink(missing_ok=True)
-    with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-        os.fchown(file.fileno(), launch.uid, launch.gid)
-    unfinished.rename(path)
 
 
 def _escaped(value: str) -> str:

@@ -151,13 +151,7 @@ class Layout:
 
     def _write_passwords(self) -> None:
         lines = [f"*:*:*:{role}:{secrets.token_hex(24)}\n" for role in (OWNER_ROLE, APP_ROLE)]
-        unfinished = self.pgpass.with_suffix(".new")
-        unfinished.unlink(missing_ok=True)
-        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.writelines(lines)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.rename(self.pgpass)
+        write_private(self.pgpass, "".join(lines))
 
     def _give_to(self, launch: Launch) -> None:
         """Root only. Files first, their folder last: a folder that has the right owner is done entirely."""
@@ -165,6 +159,27 @@ class Layout:
             for name in files:
                 os.chown(Path(folder, name), launch.uid, launch.gid, follow_symlinks=False)
             os.chown(folder, launch.uid, launch.gid, follow_symlinks=False)
+
+
+def write_private(path: Path, text: str, uid: int = -1, gid: int = -1) -> None:
+    """Replaces a file, 0600, in one step. It becomes that user's and group's; by default it is ours."""
+    unfinished = path.with_name(path.name + ".tmp")
+    unfinished.unlink(missing_ok=True)
+    with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+        os.fchown(file.fileno(), uid, gid)
+    unfinished.rename(path)
+
+
+def sync_folder(folder: Path) -> None:
+    """So that names given in it stay given."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _fits(folder: Path) -> bool:

@@ -20,7 +20,7 @@ from pathlib import Path
 from journal.embedded.base_backup import OnProgress, copy_back
 from journal.embedded.binaries import MAJOR_VERSION
 from journal.embedded.errors import DataDirectoryUnusable, WrongPostgresVersion, unusable
-from journal.embedded.layout import Layout
+from journal.embedded.layout import Layout, sync_folder
 from journal.embedded.postmaster import Postmaster
 from journal.embedded.server import STOP_TIMEOUT_S, EmbeddedPostgres, Say
 
@@ -104,9 +104,9 @@ def _take_place(layout: Layout) -> None:
         with inner.pgpass.open("rb") as file:
             os.fsync(file.fileno())
         inner.pgpass.replace(layout.pgpass)
-        _sync(layout.data_dir)
+        sync_folder(layout.data_dir)
         inner.server_dir.rename(layout.server_dir)
-        _sync(layout.data_dir)
+        sync_folder(layout.data_dir)
     except OSError as error:
         raise unusable(layout.data_dir, error) from error
 
@@ -121,11 +121,3 @@ async def _clear(restoring: Path) -> None:
             await asyncio.to_thread(shutil.rmtree, restoring)
     except OSError as error:
         raise unusable(restoring, error) from error
-
-
-def _sync(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

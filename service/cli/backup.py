@@ -6,7 +6,6 @@ interrupted backup is never mistaken for one.
 
 import argparse
 import asyncio
-import os
 import shutil
 import tempfile
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ import msgspec
 
 from journal.embedded import EmbeddedPostgres, make_base_backup
 from journal.embedded.binaries import MAJOR_VERSION
+from journal.embedded.layout import sync_folder
 from journal.migrate import check_version
 from journal.reader import Reader
 from service.cli import heads as head_lines
@@ -90,16 +90,8 @@ async def _fill(folder: BackupFolder, server: EmbeddedPostgres) -> Manifest:
 
 def _finish(unfinished: Path, target: Path) -> None:
     try:
-        _sync(unfinished)
+        sync_folder(unfinished)
         unfinished.rename(target)  # Over an empty folder, too, but over nothing else.
-        _sync(target.parent)
+        sync_folder(target.parent)
     except OSError as error:
         raise CannotDo(f"cannot name the backup {target}: {error.strerror}") from None
-
-
-def _sync(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
