@@ -1,14 +1,13 @@
 """`python -m loadtest`: the harness. Status 0, or 1 on a violation, 2 if it could not be played, 130 if interrupted."""
 
 import asyncio
-import resource
 import signal
 import sys
 
 import uvloop
 from rich.console import Console
 
-from loadtest.client import UnexpectedAnswer, Unreachable
+from loadtest.client import UnexpectedAnswer, Unreachable, allow_many_connections
 from loadtest.entries import UnreadableJournal
 from loadtest.harness.options import wishes_of
 from loadtest.harness.run import INTERRUPTED, run
@@ -17,7 +16,7 @@ from loadtest.service_process import ServiceFailed
 
 def main() -> int:
     wishes = wishes_of()
-    _allow_many_connections()
+    allow_many_connections()
     # Whoever ends us, the service that we started ends too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Lines in a log are not cut to the width of a terminal that is not there.
@@ -30,11 +29,6 @@ def main() -> int:
     except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("interrupted")
         return INTERRUPTED
-
-
-def _allow_many_connections() -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 if __name__ == "__main__":

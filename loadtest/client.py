@@ -7,6 +7,7 @@ patience is given up: `Unreachable`, since nothing can be checked without the se
 """
 
 import asyncio
+import resource
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -125,6 +126,12 @@ _SAFE_TO_REPEAT: Final = READS | {Kind.SET_LIMIT}
 def _pause_s(headers: Any) -> float:
     text = headers.get("Retry-After", "")
     return min(float(text), PAUSE_MAX_S) if text.isascii() and text.isdigit() else PAUSE_S
+
+
+def allow_many_connections() -> None:
+    """For this process and those that it starts: as many open files as the system lets it have."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def new_session() -> aiohttp.ClientSession:

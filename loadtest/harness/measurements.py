@@ -10,7 +10,6 @@ from loadtest.harness.mix import Operation
 from loadtest.history import Outcome
 
 WINDOW_NS: Final = 2_000_000_000
-NOT_SENT: Final = "not sent in time"
 WINDOW_SAMPLES_MAX: Final = 20_000
 
 

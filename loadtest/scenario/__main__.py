@@ -6,7 +6,6 @@ Status 1 on any violation, 2 if it could not be played.
 import argparse
 import contextlib
 import os
-import resource
 import secrets
 import shutil
 import signal
@@ -19,7 +18,7 @@ from rich.console import Console
 
 from loadtest import audit
 from loadtest.checker import Findings, check
-from loadtest.client import UnexpectedAnswer, Unreachable, new_session
+from loadtest.client import UnexpectedAnswer, Unreachable, allow_many_connections, new_session
 from loadtest.entries import JournalEntry, UnreadableJournal
 from loadtest.history import History
 from loadtest.scenario import plan, report
@@ -31,7 +30,7 @@ PASSWORD = "CHARGE_SHOP_ADMIN_PASSWORD"
 
 def main() -> int:
     options = _options()
-    _allow_many_connections()
+    allow_many_connections()
     # Whoever ends us, the service that we started ends too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="charge-shop-scenario-"))
@@ -118,11 +117,6 @@ def _verdict(
         return 0
     console.print("[bold red]violations were found")
     return 1
-
-
-def _allow_many_connections() -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _options() -> argparse.Namespace:
