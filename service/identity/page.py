@@ -4,14 +4,14 @@ A list takes the position of the last item of the page before, and answers the i
 are more, ask for one item more than is shown.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from msgspec import Struct
 
 from service.identity.instants import to_column
 
-_LATEST: Final = datetime(9999, 12, 31, tzinfo=UTC)
+_LATEST_US: Final = 253_402_214_400_000_000  # 9999-12-31
 
 
 class Position(Struct, frozen=True):
@@ -22,11 +22,8 @@ class Position(Struct, frozen=True):
 
     @property
     def at(self) -> datetime:
-        try:
-            return to_column(self.at_us)
-        except OverflowError:  # a cursor may hold any number
-            return _LATEST
+        return to_column(min(self.at_us, _LATEST_US))  # a cursor may hold any number
 
 
-FIRST: Final = Position(253_402_214_400_000_000, "ffffffff-ffff-ffff-ffff-ffffffffffff")
+FIRST: Final = Position(_LATEST_US, "ffffffff-ffff-ffff-ffff-ffffffffffff")
 """Before the newest item of every list."""
