@@ -136,8 +136,8 @@ class Directory:
         return sum(len(actor.queued) for actor in self._actors.values())
 
     def drain(self) -> None:
-        """Takes no more commands, but further parts of what has begun, which is waited for by whoever gives them here;
-        `in_flight` and the journal's `is_settled` tell when those that came are done."""
+        """From here on takes no new commands, only further parts of those that have begun (`ask`). Whoever asked waits
+        for the futures; nothing here does."""
         self.is_draining = True
 
     # --- actors ---
