@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, NoReturn
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from journal import money
 from service import setting_values as values
@@ -52,8 +53,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         shown = ", ".join(
             f"{name}={'***' if OPTIONS[name].is_secret and value is not None else repr(value)}"
-            for name in self.__struct_fields__
-            for value in (getattr(self, name),)
+            for name, value in asdict(self).items()
         )
         return f"Settings({shown})"
 

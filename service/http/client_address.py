@@ -31,7 +31,7 @@ def client_address_behind(
 
     def client_address(request: web.Request) -> str:
         address = request.remote or ""
-        if not trusted_proxies or not is_trusted(address):
+        if not is_trusted(address):
             return address
         hops = ",".join(request.headers.getall(hdrs.X_FORWARDED_FOR, ())).split(",")
         for hop in reversed(hops[-_HOPS_MAX:]):

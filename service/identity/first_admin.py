@@ -32,8 +32,8 @@ async def ensure_first_admin(
     async with database.reading() as connection:
         if await connection.fetchval(ANY_USER):
             return None
-    made_up = None if password is not None else secrets.token_urlsafe(15)
-    password_hash = await passwords.hash(password if password is not None else made_up or "")
+    chosen = secrets.token_urlsafe(15) if password is None else password
+    password_hash = await passwords.hash(chosen)
     created_at_us = now_us()
     admin = User(new_id(created_at_us, random_bytes), USERNAME, "admin", "active", password_hash, created_at_us)
     async with database.writing() as connection:
@@ -41,4 +41,4 @@ async def ensure_first_admin(
         if await connection.fetchval(ANY_USER):
             return None
         await insert_user(connection, admin)
-    return made_up
+    return chosen if password is None else None

@@ -86,7 +86,8 @@ class Throttle:
     def failed(self, username: str, address: str) -> None:
         now = self._monotonic()
         account, source = _account(username), _source(address)
-        self._pairs.fill(pair := (account, source), now)
+        pair = (account, source)
+        self._pairs.fill(pair, now)
         if pair not in self._known:
             self._addresses.fill(source, now)
             self._accounts.fill(account, now)
