@@ -33,7 +33,7 @@ class RateLimited(Exception):
 
 
 class Overloaded(Exception):
-    """Too many commands are in flight. Nothing was done; try again in a moment."""
+    """Too many commands are in flight, or requests wait. Nothing was done; try again in a moment."""
 
 
 class Draining(Exception):

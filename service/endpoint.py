@@ -26,7 +26,6 @@ from service.http.decode import AFTER_WAIT
 from service.http.headers import is_request_id
 from service.http.json_response import REQUEST_ID, JsonResponse
 from service.http.request_loop import Answer, Answerer
-from service.identity import refusals
 from service.identity.bearer import CredentialKind
 from service.identity.credentials import Principal
 from service.problems import Problem, ProblemCode, invalid, not_found, of_http_error, of_journal_fault
@@ -172,7 +171,7 @@ def _problem_of(error: Exception) -> Problem | None:
             return of_journal_fault(error)
         case RateLimited():
             return Problem(ProblemCode.RATE_LIMITED)
-        case Overloaded() | refusals.Overloaded():
+        case Overloaded():
             return Problem(ProblemCode.OVERLOADED)
         case Draining():
             return Problem(ProblemCode.DRAINING)

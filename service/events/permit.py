@@ -8,8 +8,8 @@ then.
 
 from typing import Final
 
+from actors.directory import Overloaded
 from journal.store import JournalFault
-from service.identity import refusals
 from service.identity.credentials import Credentials
 from service.identity.instants import Monotonic
 
@@ -32,7 +32,7 @@ class Permit:
         asked_at = self._monotonic()
         try:
             principal = await self._credentials.load(self._authorization)
-        except (JournalFault, refusals.Overloaded):
+        except (JournalFault, Overloaded):
             return None
         if principal is None:
             return False

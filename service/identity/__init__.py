@@ -5,5 +5,5 @@ dictionary look-up that a revocation reaches within a second), `sign_in`, `throt
 token is earned), `tokens` and `api_keys`, `users`, `sellers` and `first_admin` (the rows), `housekeeping`.
 
 Refusals are values, an `IdentityRefusal` with a code of `service.problems`. What fails from outside is one of the
-faults of `journal.store`, or `Overloaded`. Nothing here decides what a principal may do: handlers do.
+faults of `journal.store`, or `actors.directory.Overloaded`. Nothing here decides what a principal may do: handlers do.
 """

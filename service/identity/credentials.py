@@ -23,12 +23,12 @@ from typing import Final, TypeAlias
 import asyncpg
 from msgspec import Struct
 
+from actors.directory import Overloaded
 from journal.store import JournalFault
 from service.identity.api_keys import LastUsed
 from service.identity.bearer import CredentialKind, digest_of, kind_of, secret_in
 from service.identity.database import Database
 from service.identity.instants import Monotonic, NowUs, of_column, to_column
-from service.identity.refusals import Overloaded
 from service.identity.revocations import Connect, Revocations
 from service.identity.users import Role
 

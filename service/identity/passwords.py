@@ -23,7 +23,7 @@ from typing import Final, TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from service.identity.refusals import Overloaded
+from actors.directory import Overloaded
 
 LENGTH_MIN: Final = 10
 LENGTH_MAX: Final = 200

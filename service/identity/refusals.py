@@ -1,4 +1,4 @@
-"""How a request about users and credentials may be refused, and the one fault that the store does not have."""
+"""How a request about users and credentials may be refused."""
 
 from enum import StrEnum
 from typing import Final
@@ -37,7 +37,3 @@ NO_SUCH_USER: Final = IdentityRefusal(IdentityCode.NOT_FOUND, "There is no such 
 NOT_THE_CURRENT_PASSWORD: Final = IdentityRefusal(
     IdentityCode.VALIDATION_FAILED, "Is not the current password.", field="current_password"
 )
-
-
-class Overloaded(Exception):
-    """More wait for this than will be served soon. Nothing was done; answer 503 `overloaded`, try again."""

@@ -17,7 +17,6 @@ from service import console
 from service.app import running
 from service.database import DatabaseHome
 from service.endpoint import Who
-from service.identity import refusals
 from service.routes import Route, routes
 from service.settings import Settings
 from tests.conftest import Database
@@ -248,7 +247,7 @@ async def test_an_instance_with_too_much_to_do_answers_as_documented(
     """Too many credentials wait to be looked up, too many requests of a seller, or of all, for their turn."""
 
     async def one_too_many(authorization: str | None) -> NoReturn:
-        raise refusals.Overloaded
+        raise Overloaded
 
     def refusing(refused: type[Exception]) -> Callable[[str], NoReturn]:
         def enter(seller_id: str) -> NoReturn:

@@ -6,10 +6,10 @@ import os
 import asyncpg
 import pytest
 
+from actors.directory import Overloaded
 from journal.store import JournalUnavailable
 from service.identity.bearer import CredentialKind, new_secret
 from service.identity.credentials import NEVER, Credentials
-from service.identity.refusals import Overloaded
 from service.identity.revocations import CHANNEL, TRUST_S, Revocations
 from service.identity.tokens import LIFE_US
 from tests.conftest import Database

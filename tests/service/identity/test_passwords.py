@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
+from actors.directory import Overloaded
 from service.identity.passwords import LENGTH_MAX, LENGTH_MIN, Passwords, password_fault
-from service.identity.refusals import Overloaded
 
 
 @pytest.fixture
