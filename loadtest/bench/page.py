@@ -34,7 +34,8 @@ def of(result: Result) -> str:
         "<h1>Charge Shop: bench</h1>",
         f"<p class=quiet>{escape(result.began_at)} · {machine.processors} processors, {escape(machine.processor)} · "
         f"{escape(machine.system)} · Python {machine.python} · load before: {machine.load_before:.1f} · "
-        f"{result.rounds} rounds of {result.seconds} s · {result.sellers:,} sellers · {result.connections:,} connections</p>",
+        f"{result.rounds} rounds of {result.seconds} s · {result.sellers:,} sellers · "
+        f"{result.connections:,} connections</p>",
         f"<p>{escape(HOW)}</p>",
         "<h2>Bars</h2>",
         _comparisons(result),
