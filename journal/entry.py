@@ -87,7 +87,7 @@ _FLOWS: Final[dict[EntryType, tuple[Ledger, Ledger]]] = {
 }
 
 
-class Entry(Struct, frozen=True, kw_only=True, gc=False):
+class Entry(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """One fact. `available_after` is the sum of `amount` over the seller's entries up to and with this one."""
 
     seller_id: str

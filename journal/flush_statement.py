@@ -10,7 +10,8 @@ from typing import Final
 
 # $1 epoch, $2 first position, $3 the entries as JSON, and in PROJECTIONS the rows of each table as JSON. One text for
 # all columns: to encode it takes the service 0.3 us an entry where an array per column took 5, and it is the service's
-# processor, not the database's, that is short.
+# processor, not the database's, that is short. An entry's fields that have their defaults are not in it: a tenth less for
+# the database to do.
 FLUSH: Final = """
 WITH fence AS MATERIALIZED (
     SELECT epoch FROM {cell}.lease WHERE epoch = $1 AND NOT is_frozen FOR NO KEY UPDATE
@@ -25,15 +26,17 @@ WITH fence AS MATERIALIZED (
 ), known AS MATERIALIZED (
     SELECT i.n, e.seq FROM incoming i CROSS JOIN LATERAL (
         SELECT e.seq FROM {cell}.entries e
-        WHERE e.seller_id = i.seller_id AND e.idempotency_key = i.idempotency_key AND e.by_admin = i.by_admin
+        WHERE e.seller_id = i.seller_id AND e.idempotency_key = i.idempotency_key
+            AND e.by_admin = coalesce(i.by_admin, false)
         LIMIT 1) e
 ), entries AS (
     INSERT INTO {cell}.entries (
         position, seller_id, seq, at_us, type, amount, held_change, available_after, held_after, credit_limit,
         made_by, by_admin, subject_id, idempotency_key, request_hash, phone_number, reference, reason, details, hash)
-    SELECT $2 + i.n - 1, i.seller_id, i.seq, i.at_us, i.type, i.amount, i.held_change, i.available_after, i.held_after,
-        i.credit_limit, i.made_by, i.by_admin, i.subject_id, i.idempotency_key, decode(i.request_hash, 'base64'),
-        i.phone_number, i.reference, i.reason, i.details, decode(i.hash, 'base64')
+    SELECT $2 + i.n - 1, i.seller_id, i.seq, i.at_us, i.type, coalesce(i.amount, 0), coalesce(i.held_change, 0),
+        i.available_after, i.held_after, i.credit_limit, i.made_by, coalesce(i.by_admin, false), i.subject_id,
+        i.idempotency_key, decode(i.request_hash, 'base64'), i.phone_number, i.reference, i.reason, i.details,
+        decode(i.hash, 'base64')
     FROM fence, incoming i WHERE NOT EXISTS (SELECT FROM known)
 ){projections}
 SELECT (SELECT epoch FROM fence), (SELECT array_agg(n) FROM known), (SELECT array_agg(seq) FROM known)
