@@ -94,7 +94,11 @@ class Services:
             database, now_us=self.clock_us, random_bytes=self.random_bytes, forget=self.credentials.forget
         )
         self.api_keys = ApiKeys(
-            database, now_us=self.clock_us, random_bytes=self.random_bytes, forget=self.credentials.forget
+            database,
+            self.last_used,
+            now_us=self.clock_us,
+            random_bytes=self.random_bytes,
+            forget=self.credentials.forget,
         )
         self.sellers = Sellers(database, self.passwords, now_us=self.clock_us, random_bytes=self.random_bytes)
         self.sign_in = SignIn(self.users, self.tokens, self.passwords, Throttle(boot_time_s))

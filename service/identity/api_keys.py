@@ -1,8 +1,8 @@
 """API keys: what a seller's programs send. They do not expire; revoking them is for ever."""
 
 import asyncio
-from collections.abc import Callable
-from itertools import islice
+from collections import ChainMap
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import asyncpg
@@ -48,9 +48,16 @@ class ApiKeys:
     """`forget(user_id)` is told of what ends here, which is sooner than the notification comes."""
 
     def __init__(
-        self, database: Database, *, now_us: NowUs, random_bytes: RandomBytes, forget: Callable[[str], None]
+        self,
+        database: Database,
+        last_used: "LastUsed",
+        *,
+        now_us: NowUs,
+        random_bytes: RandomBytes,
+        forget: Callable[[str], None],
     ) -> None:
         self._database = database
+        self._last_used = last_used
         self._now_us = now_us
         self._random_bytes = random_bytes
         self._forget = forget
@@ -66,9 +73,11 @@ class ApiKeys:
 
     async def list(self, user_id: str, *, limit: int, before: Position = FIRST) -> list[ApiKey]:
         """The user's keys that are in force, newest first."""
+        # Before the rows: what is written while they are read is in one or the other.
+        noted = self._last_used.noted()
         async with self._database.reading() as connection:
             rows = await connection.fetch(LIST, user_id, before.at, before.id, limit)
-        return [_key_of(row) for row in rows]
+        return [_key_of(row, noted.get(row["id"])) for row in rows]
 
     async def revoke(self, user_id: str, key_id: str) -> bool:
         """False when the user has no such key in force."""
@@ -88,6 +97,7 @@ class LastUsed:
     def __init__(self, database: Database, *, noted_max: int = 100_000, batch_max: int = 5_000) -> None:
         self._database = database
         self._noted = dict[str, int]()
+        self._being_written = dict[str, int]()
         self._noted_max = noted_max
         self._batch_max = batch_max
         self._flushing = asyncio.Lock()
@@ -96,27 +106,36 @@ class LastUsed:
         if len(self._noted) < self._noted_max or key_id in self._noted:
             self._noted[key_id] = at_us
 
+    def noted(self) -> Mapping[str, int]:
+        """What the database may not know yet. It keeps what it has now, even after that is written."""
+        return ChainMap(self._noted, self._being_written)
+
     async def flush(self) -> None:
         """Writes all that was noted; what cannot be written now is kept for the next time, unless newer is known."""
         async with self._flushing:
-            for _ in range(0, len(self._noted), self._batch_max):
-                batch = {key: self._noted.pop(key) for key in list(islice(self._noted, self._batch_max))}
-                try:
+            # Whole dictionaries are put in each other's place, and none is emptied: `noted` may have given it away.
+            self._being_written, self._noted = self._noted, {}
+            noted = list(self._being_written.items())
+            try:
+                for start in range(0, len(noted), self._batch_max):
+                    keys, times_us = zip(*noted[start : start + self._batch_max], strict=True)
                     async with self._database.writing() as connection:
-                        await connection.execute(
-                            WRITE_LAST_USED, list(batch), [to_column(at_us) for at_us in batch.values()]
-                        )
-                except BaseException:
-                    self._noted = {**batch, **self._noted}
-                    raise
+                        await connection.execute(WRITE_LAST_USED, keys, [to_column(at_us) for at_us in times_us])
+            except BaseException:
+                self._noted = {**self._being_written, **self._noted}
+                raise
+            finally:
+                self._being_written = {}
 
 
-def _key_of(row: asyncpg.Record) -> ApiKey:
-    last_used_at = row["last_used_at"]
+def _key_of(row: asyncpg.Record, noted_us: int | None) -> ApiKey:
+    """`noted_us`: a use of the key that the database may not know yet."""
+    written = row["last_used_at"]
+    uses_us = [at_us for at_us in (noted_us, of_column(written) if written is not None else None) if at_us is not None]
     return ApiKey(
         id=row["id"],
         name=row["name"],
         prefix=row["prefix"],
         created_at_us=of_column(row["created_at"]),
-        last_used_at_us=of_column(last_used_at) if last_used_at is not None else None,
+        last_used_at_us=max(uses_us, default=None),
     )

@@ -69,7 +69,7 @@ class Identity:
         )
         now_us, forget = clock.now_us, self.credentials.forget
         self.tokens = Tokens(self.database, now_us=now_us, random_bytes=os.urandom, forget=forget)
-        self.api_keys = ApiKeys(self.database, now_us=now_us, random_bytes=os.urandom, forget=forget)
+        self.api_keys = ApiKeys(self.database, self.last_used, now_us=now_us, random_bytes=os.urandom, forget=forget)
         self.users = Users(self.database, self.passwords, now_us=now_us, random_bytes=os.urandom, forget=forget)
         self.sellers = Sellers(self.database, self.passwords, now_us=now_us, random_bytes=os.urandom)
         self.throttle = Throttle(clock.monotonic)

@@ -1,4 +1,6 @@
-"""API keys: made, listed, revoked by their seller; when they were last used is written now and then."""
+"""API keys: made, listed, revoked by their seller; a use is shown at once, and written now and then."""
+
+from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
@@ -6,6 +8,7 @@ import pytest
 from journal.store import JournalUnavailable
 from service.identity.api_keys import LastUsed
 from service.identity.bearer import digest_of
+from service.identity.instants import to_column
 from service.identity.page import Position
 from tests.service.identity.conftest import Identity, after
 
@@ -54,19 +57,57 @@ async def test_nobody_revokes_anothers_key(identity: Identity) -> None:
     assert await identity.asks(f"Bearer {secret}")
 
 
-async def test_every_use_is_noted_and_written_later(identity: Identity) -> None:
+async def test_every_use_is_shown_at_once_and_written_later(identity: Identity, owner: asyncpg.Connection) -> None:
     seller = await identity.seller()
     _, secret = await identity.api_keys.create(seller.id, "till")
+    assert (await identity.api_keys.list(seller.id, limit=1))[0].last_used_at_us is None
     async with identity.listening():
         assert await identity.asks(f"Bearer {secret}")
         identity.clock.advance(0.5)
         assert identity.credentials.principal(f"Bearer {secret}")
-    assert (await identity.api_keys.list(seller.id, limit=1))[0].last_used_at_us is None
-    await identity.last_used.flush()
     assert (await identity.api_keys.list(seller.id, limit=1))[0].last_used_at_us == identity.clock.us
+    assert await owner.fetchval("SELECT last_used_at FROM shop.api_keys") is None
+    await identity.last_used.flush()
+    assert await owner.fetchval("SELECT last_used_at FROM shop.api_keys") == to_column(identity.clock.us)
     identity.clock.advance(1)
     await identity.last_used.flush()
     assert (await identity.api_keys.list(seller.id, limit=1))[0].last_used_at_us == identity.clock.us - 1_000_000
+
+
+async def test_a_use_is_shown_while_it_is_written(identity: Identity, monkeypatch: pytest.MonkeyPatch) -> None:
+    seller = await identity.seller()
+    key, _ = await identity.api_keys.create(seller.id, "till")
+    writing = identity.database.writing
+    shown = list[int | None]()
+
+    @asynccontextmanager
+    async def watched():
+        async with writing() as connection:
+            yield connection
+            shown.extend(key.last_used_at_us for key in await identity.api_keys.list(seller.id, limit=1))
+
+    monkeypatch.setattr(identity.database, "writing", watched)
+    identity.last_used.note(key.id, 1_000_000)
+    await identity.last_used.flush()
+    assert shown == [1_000_000]
+
+
+async def test_a_use_is_shown_that_is_written_right_after_the_rows_were_read(
+    identity: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seller = await identity.seller()
+    key, _ = await identity.api_keys.create(seller.id, "till")
+    reading = identity.database.reading
+
+    @asynccontextmanager
+    async def overtaken():
+        async with reading() as connection:
+            yield connection
+        await identity.last_used.flush()
+
+    monkeypatch.setattr(identity.database, "reading", overtaken)
+    identity.last_used.note(key.id, 1_000_000)
+    assert (await identity.api_keys.list(seller.id, limit=1))[0].last_used_at_us == 1_000_000
 
 
 async def test_an_older_use_does_not_overwrite_a_newer_one(identity: Identity) -> None:
