@@ -1,12 +1,13 @@
 """From the query and the path of a request to typed values, or to the problem that says why not.
 
-A parameter that is unknown, given twice, or not of its type is a 422, never guessed at. A malformed id in a
-path is a 404, like an id that is nobody's.
+A query that is not UTF-8 is a 400; a parameter that is unknown, given twice, or not of its type is a 422, never
+guessed at. A malformed id in a path is a 404, like an id that is nobody's.
 """
 
 import re
 from collections import Counter
 from typing import Any, Final, Generic, TypeVar
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 from aiohttp import web
@@ -31,12 +32,14 @@ class QueryDecoder(Generic[Q]):
         self._has_defaults_only = not any(field.required for field in msgspec.structs.fields(query_type))
 
     def read(self, request: web.Request) -> Q:
-        """The request's parameters. Raises a Problem (422)."""
+        """The request's parameters. Raises a Problem (400 or 422)."""
         if not request.query_string and self._has_defaults_only:
             return self.query_type()
+        _require_utf8(request.rel_url.raw_query_string)
         return self.decode(list(request.query.items()))
 
     def decode(self, parameters: list[tuple[str, str]]) -> Q:
+        """Raises a Problem (422)."""
         texts = dict(parameters)
         if errors := _repeated(parameters) + findings.find_nul(texts):
             raise Problem(ProblemCode.VALIDATION_FAILED, errors=errors)
@@ -56,6 +59,14 @@ def path_id(request: web.Request) -> str:
     if is_id(canonical := text.lower()) and text.isascii():
         return canonical
     raise not_found()
+
+
+def _require_utf8(raw_query: str) -> None:
+    """Whatever is not UTF-8 is U+FFFD in `request.query`, as if somebody looked for that."""
+    try:
+        unquote_to_bytes(raw_query).decode()
+    except UnicodeDecodeError as error:
+        raise Problem(ProblemCode.MALFORMED_REQUEST, "The query is not UTF-8.") from error
 
 
 def _repeated(parameters: list[tuple[str, str]]) -> list[FieldError]:

@@ -199,7 +199,7 @@ def _codes_of(route: Documented) -> list[ProblemCode]:
     if operation.request is not None:
         codes += _OF_BODIES
     if operation.query is not None:
-        codes.append(_P.VALIDATION_FAILED)
+        codes += (_P.MALFORMED_REQUEST, _P.VALIDATION_FAILED)
     if operation.is_idempotent:
         codes += (_P.IDEMPOTENCY_KEY_REUSED, _P.VALIDATION_FAILED)
     if operation.is_command:

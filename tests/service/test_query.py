@@ -1,6 +1,7 @@
 """Queries and path ids: typed, exact, and never guessed at."""
 
 import time
+from urllib.parse import unquote
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
@@ -96,6 +97,16 @@ def test_limits_within_are_kept(limit: int) -> None:
 )
 def test_what_is_not_understood_is_refused_by_name(query: str, fields: list[str]) -> None:
     assert sorted(fields_of(query)) == sorted(fields)
+
+
+@pytest.mark.parametrize("wrong", ["reference=%FF", "reference=%ED%A0%80", "reference=a%C3", "%FF=1", "limit=0&q=%FF"])
+def test_a_query_that_is_not_utf_8_looks_for_nothing(wrong: str) -> None:
+    """Not for U+FFFD either, which may be in a reference."""
+    with pytest.raises(Problem) as caught:
+        read(wrong)
+    assert caught.value.code == ProblemCode.MALFORMED_REQUEST
+    for right in ("%EF%BF%BD", "%F0%9F%98%80", "%", "%zz", "\N{EURO SIGN}"):
+        assert read(f"reference={right}").reference == unquote(right)
 
 
 def test_as_many_names_as_a_head_holds_cost_nothing() -> None:
