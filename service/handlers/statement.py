@@ -25,14 +25,16 @@ class StatementHandlers:
         self._query = QueryDecoder(queries.Statement)
 
     async def get(self, request: web.Request, principal: Principal) -> JsonResponse:
-        """Without `from` since the seller was created, without `to` up to now, the newest entry included."""
+        """Without `from` since the seller was created; without `to` up to now, the newest entry included, or, where the
+        period begins later than that, to its beginning: nothing has become of the credit yet."""
         query = self._query.read(request)
         seller_id = await self._scope.one(principal, query.seller_id)
         account = await self._scope.settled(seller_id)
         seller = await self._sellers.find(seller_id)
         if seller is None:
             raise not_found()
-        to_us = query.to_us if query.to_us is not None else max(self._now_us(), account.at_us) + 1
+        until_now_us = max(self._now_us(), account.at_us) + 1
+        to_us = query.to_us if query.to_us is not None else max(until_now_us, query.from_us or 0)
         from_us = query.from_us if query.from_us is not None else min(seller.created_at_us, to_us)
         if from_us > to_us:
             raise invalid("to", "Must not be earlier than `from`.")

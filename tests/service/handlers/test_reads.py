@@ -209,6 +209,15 @@ async def test_a_statement_adds_up(shop: Shop) -> None:
     assert (empty["entries"], empty["totals"], empty["closing_balance"]) == (0, {}, "0.00")
 
 
+async def test_a_statement_that_begins_after_now_is_empty(shop: Shop) -> None:
+    """The client's clock may be ahead of ours. It has given no end that could be too early."""
+    seller = await shop.seller("10.00")
+    later = (await seller.get("/v1/statement", **{"from": "9999-12-31"})).json
+    assert (later["from"], later["to"]) == ("9999-12-31T00:00:00.000000Z", "9999-12-31T00:00:00.000000Z")
+    assert (later["opening_balance"], later["closing_balance"], later["entries"]) == ("10.00", "10.00", 0)
+    assert later["totals"] == {}
+
+
 async def test_the_trial_balance_balances(shop: Shop) -> None:
     seller = await play(shop)
     euros = await shop.seller("7.00", currency="EUR")
