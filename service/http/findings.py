@@ -1,20 +1,24 @@
 """Every field at fault in a body or a query that was refused, for the errors of its 422.
 
 The decoder stops at the first fault, which is right for the many requests that have none. Only after that is
-each field decoded by itself here, so that its sender learns of all of them at once.
+each field decoded by itself here, so that its sender learns of all of them at once; of a batch, all of the first item
+that has any.
 """
 
 import re
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any, Final, TypeVar
 
 import msgspec
+from msgspec import inspect
 
 from service.problems import FieldError
 
 _FINDINGS_MAX: Final = 50
 _NAME_MAX: Final = 100
 _PLACE: Final = re.compile(r"(?s)(.*) - at (?:`key` in )?`\$(.*)`")
+_INDEX: Final = re.compile(r"\[(\d+)\]")
 
 V = TypeVar("V")
 
@@ -23,27 +27,40 @@ def find(
     body_type: type[msgspec.Struct], values: Mapping[str, V], decode: Callable[[V, Any], object]
 ) -> list[FieldError]:
     """The faults of an object whose members are `values`; `decode` raises ValidationError for a bad one."""
-    fields = {field.encode_name: field for field in msgspec.structs.fields(body_type)}
-    found = [FieldError(name[:_NAME_MAX], "Unknown.") for name in values if name not in fields]
-    for name, field in fields.items():
-        if name not in values:
-            if field.required:
-                found.append(FieldError(name, "Required."))
-            continue
+
+    def faults_of(value: V, field_type: Any) -> list[FieldError]:
         try:
-            decode(values[name], field.type)
+            decode(value, field_type)
         except msgspec.ValidationError as error:
-            found.append(_placed(name, str(error)))
-    return found[:_FINDINGS_MAX]
+            return [_placed(str(error))]
+        return []
+
+    return _find(body_type, values, faults_of)
 
 
-def find_in_json(body_type: type[msgspec.Struct], data: bytes) -> list[FieldError]:
+def find_in_json(body_type: type[msgspec.Struct], data: bytes | msgspec.Raw) -> list[FieldError]:
     """As `find`, for a body that is JSON."""
     try:
         members = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
     except msgspec.ValidationError as error:
         return [FieldError("", f"{error}.")]
-    return find(body_type, members, _decode_each)
+    return _find(body_type, members, _faults_in_json)
+
+
+def _find(
+    body_type: type[msgspec.Struct], values: Mapping[str, V], faults_of: Callable[[V, Any], list[FieldError]]
+) -> list[FieldError]:
+    """`faults_of` names fields as they are named within the value."""
+    fields = {field.encode_name: field for field in msgspec.structs.fields(body_type)}
+    unknown = (FieldError(name[:_NAME_MAX], "Unknown.") for name in values if name not in fields)
+    found = list(islice(unknown, _FINDINGS_MAX))
+    for name, field in fields.items():
+        if name not in values:
+            if field.required:
+                found.append(FieldError(name, "Required."))
+            continue
+        found += _within(name, faults_of(values[name], field.type))
+    return found[:_FINDINGS_MAX]
 
 
 def find_nul(value: object, path: str = "") -> list[FieldError]:
@@ -65,26 +82,44 @@ def find_nul(value: object, path: str = "") -> list[FieldError]:
     return found[:_FINDINGS_MAX]
 
 
-def _decode_each(raw: msgspec.Raw, field_type: Any) -> None:
-    """Decodes the value; if it is a map with a bad member, member by member, to say which."""
+def _faults_in_json(raw: msgspec.Raw, field_type: Any) -> list[FieldError]:
+    """Decodes the value. Of a list of objects, that which is at fault is looked at by itself; of a map, its members
+    are, up to a number, to say which."""
     try:
         msgspec.json.decode(raw, type=field_type)
     except msgspec.ValidationError as error:
-        if "[...]`" not in str(error) and "`key` in" not in str(error):
-            raise
-        for name, member in msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).items():
-            try:
-                msgspec.json.decode(msgspec.json.encode({name: member}), type=field_type)
-            except msgspec.ValidationError as member_error:
-                message = _placed("", str(member_error)).message
-                raise msgspec.ValidationError(f"{message} - at `$.{name[:_NAME_MAX]}`") from None
-        raise
+        match inspect.type_info(field_type):
+            case inspect.ListType(item_type=inspect.StructType(cls=item_type)) if (
+                index := _index_in(error)
+            ) is not None:
+                items = msgspec.json.decode(raw, type=list[msgspec.Raw])
+                return _within(str(index), find_in_json(item_type, items[index]))
+        if "[...]`" in str(error) or "`key` in" in str(error):
+            members = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+            for name, member in islice(members.items(), _FINDINGS_MAX):
+                try:
+                    msgspec.json.decode(msgspec.json.encode({name: member}), type=field_type)
+                except msgspec.ValidationError as member_error:
+                    return [FieldError(name[:_NAME_MAX], _placed(str(member_error)).message)]
+        return [_placed(str(error))]
+    return []
 
 
-def _placed(name: str, message: str) -> FieldError:
-    """Turns the decoder's "... - at `$[3].amount`", relative to the field, into a dotted path and a message."""
+def _within(name: str, faults: list[FieldError]) -> list[FieldError]:
+    return [FieldError(f"{name}.{fault.field}" if fault.field else name, fault.message) for fault in faults]
+
+
+def _index_in(error: msgspec.ValidationError) -> int | None:
+    """Of the item at fault in a list."""
+    place = _PLACE.fullmatch(str(error))
+    index = _INDEX.match(place[2]) if place is not None else None
+    return int(index[1]) if index is not None else None
+
+
+def _placed(message: str) -> FieldError:
+    """Turns the decoder's "... - at `$[3].amount`" into a dotted path and a message."""
     if (found := _PLACE.fullmatch(message)) is None:
-        return FieldError(name, f"{message.removesuffix('.')}.")
+        return FieldError("", f"{message.removesuffix('.')}.")
     message, place = found.groups()
-    dotted = re.sub(r"\[(\d+)\]", r".\1", place.replace("[...]", ""))
-    return FieldError(name + dotted, f"{message.removesuffix('.')}.")
+    dotted = _INDEX.sub(r".\1", place.replace("[...]", "")).removeprefix(".")
+    return FieldError(dotted, f"{message.removesuffix('.')}.")

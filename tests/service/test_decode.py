@@ -17,6 +17,7 @@ from service.problems import Problem, ProblemCode
 from service.wire import requests
 
 CHARGE = BodyDecoder(requests.CreateCharge)
+BATCH = BodyDecoder(requests.CreateBatch)
 GOOD = {"phone_number": "+15550100001", "amount": "5.00"}
 
 
@@ -176,6 +177,29 @@ def test_every_field_at_fault_is_named_at_once() -> None:
 )
 def test_each_bound_of_the_contract(change: dict, field: str) -> None:
     assert list(fields_of(json.dumps(GOOD | change).encode())) == [field]
+
+
+@pytest.mark.parametrize(
+    ("item", "fields"),
+    [
+        (GOOD | {"metadata": {"till": 3}}, ["metadata.till"]),
+        (GOOD | {"metadata": {"n" * 41: "x"}}, ["metadata." + "n" * 41]),
+        (GOOD | {"metadata": {"till": 3}, "colour": "red", "capture": None}, ["colour", "capture", "metadata.till"]),
+        (GOOD | {"metadata": {str(i): "x" for i in range(21)}}, ["metadata"]),
+        (GOOD | {"metadata": {**{str(i): "x" for i in range(100)}, "till": 3}}, ["metadata"]),
+        (GOOD | {"idempotency_key": ""}, ["idempotency_key"]),
+        ({}, ["phone_number", "amount"]),
+        (None, [""]),
+        ([GOOD], [""]),
+    ],
+)
+def test_an_item_of_a_batch_is_looked_at_like_a_charge_alone(item: object, fields: list[str]) -> None:
+    """Of several at fault the first is; of its metadata as many members as make sense."""
+    body = {"mode": "atomic", "charges": [GOOD, item, GOOD, {"colour": "red"}]}
+    found = fields_of(json.dumps(body).encode(), BATCH)
+    assert sorted(found) == sorted(f"charges.1.{field}".removesuffix(".") for field in fields)
+    alone = fields_of(json.dumps(item).encode(), BodyDecoder(requests.BatchCharge))
+    assert list(found.values()) == list(alone.values())
 
 
 @pytest.mark.parametrize(
