@@ -95,7 +95,7 @@ class BodyDecoder(Generic[B]):
         try:
             body = self._decode(data)
         except msgspec.ValidationError as error:
-            raise _explained(self.body_type, data) from error
+            raise _explained(self.body_type, data, error) from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _malformed(error) from error
         if _NUL in data and (nuls := findings.find_nul(msgspec.json.decode(data))):
@@ -134,11 +134,11 @@ async def _read(request: web.Request, size_max: int, timeout_s: float) -> bytes:
     return b"".join(parts)
 
 
-def _explained(body_type: type[msgspec.Struct], data: bytes) -> Problem:
+def _explained(body_type: type[msgspec.Struct], data: bytes, refusal: msgspec.ValidationError) -> Problem:
     """The decoder stopped at a wrong field. What follows it may not even be JSON, and that goes first."""
     try:
         msgspec.json.decode(data)
-        errors = findings.find_in_json(body_type, data)
+        errors = findings.find_in_json(body_type, data, refusal)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return _malformed(error)
     return Problem(ProblemCode.VALIDATION_FAILED, errors=errors)

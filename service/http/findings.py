@@ -38,8 +38,13 @@ def find(
     return _find(body_type, values, faults_of)
 
 
-def find_in_json(body_type: type[msgspec.Struct], data: bytes | msgspec.Raw) -> list[FieldError]:
-    """As `find`, for a body that is JSON."""
+def find_in_json(body_type: type[msgspec.Struct], data: bytes, error: msgspec.ValidationError) -> list[FieldError]:
+    """As `find`, for a body that is JSON. `error` is where the decoder stopped: a name that comes twice may be wrong
+    there, and right where it comes last, which is all that is looked at here."""
+    return _faults_of_object(body_type, data) or [_placed(str(error))]
+
+
+def _faults_of_object(body_type: type[msgspec.Struct], data: bytes | msgspec.Raw) -> list[FieldError]:
     try:
         members = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
     except msgspec.ValidationError as error:
@@ -88,12 +93,10 @@ def _faults_in_json(raw: msgspec.Raw, field_type: Any) -> list[FieldError]:
     try:
         msgspec.json.decode(raw, type=field_type)
     except msgspec.ValidationError as error:
-        match inspect.type_info(field_type):
-            case inspect.ListType(item_type=inspect.StructType(cls=item_type)) if (
-                index := _index_in(error)
-            ) is not None:
-                items = msgspec.json.decode(raw, type=list[msgspec.Raw])
-                return _within(str(index), find_in_json(item_type, items[index]))
+        item_type, index = _item_type_of(field_type), _index_in(error)
+        if item_type is not None and index is not None:
+            items = msgspec.json.decode(raw, type=list[msgspec.Raw])
+            return _within(str(index), _faults_of_object(item_type, items[index])) or [_placed(str(error))]
         if "[...]`" in str(error) or "`key` in" in str(error):
             members = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
             for name, member in islice(members.items(), _FINDINGS_MAX):
@@ -107,6 +110,15 @@ def _faults_in_json(raw: msgspec.Raw, field_type: Any) -> list[FieldError]:
 
 def _within(name: str, faults: list[FieldError]) -> list[FieldError]:
     return [FieldError(f"{name}.{fault.field}" if fault.field else name, fault.message) for fault in faults]
+
+
+def _item_type_of(field_type: Any) -> type[msgspec.Struct] | None:
+    """Of a list of objects; None for anything else."""
+    match inspect.type_info(field_type):
+        case inspect.ListType(item_type=inspect.StructType(cls=item_type)):
+            return item_type
+        case _:
+            return None
 
 
 def _index_in(error: msgspec.ValidationError) -> int | None:

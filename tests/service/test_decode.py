@@ -203,6 +203,27 @@ def test_an_item_of_a_batch_is_looked_at_like_a_charge_alone(item: object, field
 
 
 @pytest.mark.parametrize(
+    ("repeated", "field"),
+    [
+        ('"reference":5', "reference"),
+        ('"metadata":{"till":3}', "metadata"),
+        ('"capture":null', "capture"),
+        ('"expires_in":0', "expires_in"),
+    ],
+)
+def test_a_name_that_comes_twice_wrong_and_right_is_a_fault_with_a_place(repeated: str, field: str) -> None:
+    """The decoder stops at the first; of members with one name, whoever looks for faults sees the last."""
+    good = '"phone_number":"+15550100001","amount":"5.00","reference":"x","metadata":{},"capture":true,"expires_in":1'
+    charge = f"{{{repeated},{good}}}"
+    assert list(fields_of(charge.encode())) == [field]
+    batch = f'{{"mode":"atomic","charges":[{{{good}}},{charge}]}}'
+    assert list(fields_of(batch.encode(), BATCH)) == [f"charges.1.{field}"]
+    assert list(fields_of(f'{{"charges":[{charge}],"charges":[{{{good}}}],"mode":"atomic"}}'.encode(), BATCH)) == [
+        f"charges.0.{field}"
+    ]
+
+
+@pytest.mark.parametrize(
     "change",
     [
         {"metadata": {"n" * 40: "x" * 500}},
