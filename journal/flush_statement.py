@@ -10,8 +10,8 @@ from typing import Final
 
 # $1 epoch, $2 first position, $3 the entries as JSON, and in PROJECTIONS the rows of each table as JSON. One text for
 # all columns: to encode it takes the service 0.3 us an entry where an array per column took 5, and it is the service's
-# processor, not the database's, that is short. An entry's fields that have their defaults are not in it: a tenth less for
-# the database to do.
+# processor, not the database's, that is short. Fields of an entry that have their defaults are not in it: a tenth less
+# for the database to do.
 FLUSH: Final = """
 WITH fence AS MATERIALIZED (
     SELECT epoch FROM {cell}.lease WHERE epoch = $1 AND NOT is_frozen FOR NO KEY UPDATE

@@ -13,6 +13,7 @@ from typing import Final
 
 from aiohttp import web
 
+from actors.account import SUSPENDED
 from actors.batches import SLICE
 from actors.commands import Caller, Charge, ChargeMany, Done, ManyDone, Outcome, Refusal
 from actors.directory import Directory
@@ -79,6 +80,8 @@ class BatchHandlers:
             results = _results_of(outcome)
         else:
             results = await self._sell_in_parts(request, seller_id, caller, charges)
+            if all(each == SUSPENDED for each in results):
+                raise refused(SUSPENDED, currency)
         return responses.answer(_answer(results, await self._balance(seller_id, currency, results)))
 
     async def _turn(self, request: web.Request, seller_id: str, entries: int) -> None:

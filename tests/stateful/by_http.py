@@ -59,6 +59,8 @@ class HttpCounter:
         ]
         body = {"mode": "atomic" if batch.is_atomic else "independent", "charges": charges}
         response = self._answered(lambda: self._seller.post("/v1/charges/batch", body))
+        if response.code == "seller_suspended" and not batch.is_atomic:  # Said once, of all of them.
+            return BatchAnswer(results=(("failed", None, response.code),) * len(charges))
         if response.code is not None:
             return BatchAnswer(response.code)
         return BatchAnswer(

@@ -170,10 +170,12 @@ async def test_a_suspended_seller_repeats_but_sells_nothing_new(shop: Shop) -> N
     await shop.admin.done("PATCH", f"/v1/sellers/{seller.id}", {"status": "suspended"})
     assert await batch(seller, "atomic", sold) == first
     assert await batch(seller, "independent", sold) == first
-    refused = await seller.post("/v1/charges/batch", {"mode": "atomic", "charges": items("1.00")})
-    assert (refused.status, refused.code) == (403, "seller_suspended")
-    each = await batch(seller, "independent", items("1.00"))
-    assert each["results"] == [{"index": 0, "status": "failed", "id": None, "code": "seller_suspended"}]
+    for mode in ("atomic", "independent"):
+        refused = await seller.post("/v1/charges/batch", {"mode": mode, "charges": items(*["1.00"] * 100)})
+        assert (refused.status, refused.code) == (403, "seller_suspended")
+    each = await batch(seller, "independent", [*sold, *items("1.00")])
+    assert each["results"][:2] == first["results"]
+    assert each["results"][2] == {"index": 2, "status": "failed", "id": None, "code": "seller_suspended"}
 
 
 ENTRY = Entry(
