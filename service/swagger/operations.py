@@ -183,9 +183,9 @@ CREATE_CHARGE: Final = _of_charges(
 )
 CREATE_BATCH: Final = _of_charges(
     summary="Sell many charges at once",
-    description="Independent: each as if sent alone; 403 where all are refused since the seller is suspended. Atomic: when credit does not suffice for all, none is sold and "
-    "all are kept, `failed`: `insufficient_credit` where it struck, `batch_aborted` elsewhere. "
-    "An `Idempotency-Key` header is refused; each charge has its own.",
+    description="Independent: each as if sent alone; 403 where all are refused since the seller is suspended. "
+    "Atomic: when credit does not suffice for all, none is sold and all are kept, `failed`: `insufficient_credit` "
+    "where it struck, `batch_aborted` elsewhere. An `Idempotency-Key` header is refused; each charge has its own.",
     request=requests.CreateBatch,
     answers={200: answers.Batch},
     codes=(_P.SELLER_SUSPENDED, _P.IDEMPOTENCY_KEY_REUSED),
