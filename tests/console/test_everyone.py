@@ -26,7 +26,7 @@ STILL = """async () => {
     await Promise.allSettled(document.getAnimations().map(animation => animation.finished));
 }"""
 # Each answers where it stands: a page is settled when nothing is being loaded.
-SETTLED = "() => document.querySelector('h1') && !document.querySelector('.skeleton, .ghost, .is-loading, [aria-busy]')"
+SETTLED = "() => document.querySelector('h1') && !document.querySelector('.skeleton, .ghost, [aria-busy]')"
 
 # Of the page, of the tables in it, which would scroll by themselves, and of figures, which their frame would cut.
 EXCESS = """() => Math.max(...[document.documentElement, ...document.querySelectorAll('.table-frame, .stat')]

@@ -206,7 +206,7 @@ async def test_a_table_has_room_beside_a_card_or_stands_below_it_and_scrolls_fro
         for view, column in (("Journal", "Available after"), ("Charges", "Reference")):
             await page.get_by_role("radio", name=view).check()
             await expect(page.get_by_role("columnheader", name=column)).to_be_visible()
-            await expect(page.locator(".skeleton, .is-loading")).to_have_count(0)
+            await expect(page.locator(".skeleton, [aria-busy]")).to_have_count(0)
             assert await frame.evaluate("frame => frame.scrollWidth - frame.clientWidth") <= 0, (id, view)
         tops = await page.locator(".columns > .card").evaluate_all("cards => cards.map(card => card.offsetTop)")
         assert (tops[0] == tops[1]) == (width == 1280)
@@ -215,3 +215,46 @@ async def test_a_table_has_room_beside_a_card_or_stands_below_it_and_scrolls_fro
     await page.get_by_role("group", name="History").focus()
     await page.keyboard.press("ArrowRight")
     await page.wait_for_function("() => document.querySelector('.table-frame').scrollLeft > 0")
+
+async def test_a_row_that_is_pointed_at_stays_where_it_is_while_newer_ones_come(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await sold(desk, 4)
+    page = await desk.signed_in(seller.username)
+    await page.get_by_role("link", name="History").first.click()
+    pointed = page.get_by_role("row", name="till 2")
+    await pointed.hover()
+    before = await pointed.bounding_box()
+    for reference in ("later 1", "later 2"):
+        await seller.api.post("/v1/charges", {"phone_number": PHONE, "amount": "1.00", "reference": reference})
+    charge = next(one for one in await seller.charges() if one["reference"] == "till 2")
+    admin = await desk.admin()
+    await admin.post(f"/v1/charges/{charge['id']}/refund", {"reason": "wrong number"})
+    await expect(pointed).to_contain_text("Refunded")  # what is said of it is still of now
+    assert await pointed.bounding_box() == before
+    await expect(page.get_by_role("row", name="later")).to_have_count(0)
+    await page.get_by_role("button", name="Show 2 new").click()
+    await expect(page.get_by_role("row", name="later")).to_have_count(2)
+    await page.get_by_role("heading", name="History").hover()  # nobody reads it any more: it goes on by itself
+    await seller.api.post("/v1/charges", {"phone_number": PHONE, "amount": "1.00", "reference": "later 3"})
+    await expect(page.get_by_role("row", name="later 3")).to_be_visible()
+
+
+async def test_a_dialog_stays_though_its_row_would_be_on_the_next_page_by_now(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller("90.00")
+    hold = {"phone_number": PHONE, "amount": "1.00", "capture": False}
+    await seller.api.post("/v1/charges", {**hold, "amount": "20.00"})
+    page = await desk.signed_in(seller.username)
+    await page.get_by_role("link", name="Holds").first.click()
+    await page.get_by_role("button", name="Capture").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Amount").fill("15")
+    for _ in range(26):
+        await seller.api.post("/v1/charges", hold)
+    await expect(page.get_by_text("Show 25+ new")).to_be_attached()
+    await dialog.get_by_role("button", name="Capture").click()
+    await expect(dialog).to_be_hidden()
+    await expect(page.get_by_role("row", name="$20.00")).to_have_count(0)
+    assert [one["amount"] for one in await seller.charges() if one["status"] == "completed"] == ["15.00"]

@@ -27,8 +27,8 @@ export function Admins({ who }) {
   return html`<${Page} title="Admins" lead="An admin decides about credit and sees everything. Disabling one ends all its sessions at once."
     actions=${html`<${Button} kind="primary" icon="plus" onClick=${() => setIsCreating(true)}>New admin</${Button}>`}>
     <${Pages} pages=${pages} caption="Admins" columns=${columns} />
-    ${switched && html`<${Switch} admin=${switched} onClose=${() => setSwitched(null)} onDone=${pages.resource.reload} />`}
-    ${isCreating && html`<${Create} onClose=${() => setIsCreating(false)} onDone=${pages.resource.reload} />`}
+    ${switched && html`<${Switch} admin=${switched} onClose=${() => setSwitched(null)} onDone=${pages.reload} />`}
+    ${isCreating && html`<${Create} onClose=${() => setIsCreating(false)} onDone=${pages.reload} />`}
   </${Page}>`;
 }
 

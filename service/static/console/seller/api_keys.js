@@ -26,10 +26,10 @@ export function ApiKeys() {
   return html`<${Page} title="API keys" lead=${html`For your programs. The <a href="/swagger/">documentation of the API</a> shows every operation.`}>
     ${made && html`<${NewKey} made=${made} onClose=${() => setMade(null)} />`}
     <div class="columns narrow-first">
-      <${Create} onMade=${(key) => (setMade(key), pages.resource.reload())} onLost=${pages.resource.reload} />
+      <${Create} onMade=${(key) => (setMade(key), pages.reload())} onLost=${pages.reload} />
       <${Card} title="Your keys"><${Pages} pages=${pages} caption="API keys" columns=${columns} empty=${html`<${Empty} icon="key-round" title="No keys">One key for each program, so that each can be revoked by itself.</${Empty}>`} /></${Card}>
     </div>
-    ${revoked && html`<${Revoke} apiKey=${revoked} onClose=${() => setRevoked(null)} onDone=${pages.resource.reload} />`}
+    ${revoked && html`<${Revoke} apiKey=${revoked} onClose=${() => setRevoked(null)} onDone=${pages.reload} />`}
   </${Page}>`;
 }
 

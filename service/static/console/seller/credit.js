@@ -24,7 +24,7 @@ export function Credit({ who }) {
     { name: "Asked", isLabelled: true, cell: ({ created_at }) => html`<${Ago} at=${created_at} />` },
     { name: "Note", cell: ({ note }) => html`<span dir="auto">${note || "–"}</span>` },
     { name: "Status", isTop: true, cell: (request) => html`<${Badge} name=${request.status} />${request.status === "pending" && request.approvals.length > 0 && html` <small>first of two approvals</small>`}` },
-    { name: "Decision", isLabelled: true, cell: (request) => html`<${Decision} request=${request} onDone=${pages.resource.reload} />` },
+    { name: "Decision", isLabelled: true, cell: (request) => html`<${Decision} request=${request} onDone=${pages.reload} />` },
   ];
   return html`<${Page} title="Credit">
     <div class="stats three">
@@ -33,7 +33,7 @@ export function Credit({ who }) {
       <${Stat} label="Credit limit" icon="arrow-down-left" note="How far below zero you may go.">${figure("credit_limit")}</${Stat}>
     </div>
     <div class="columns narrow-first">
-      <${Ask} who=${who} onDone=${pages.resource.reload} />
+      <${Ask} who=${who} onDone=${pages.reload} />
       <${Card} title="Requests">
         <${Pages} pages=${pages} caption="Credit requests" columns=${columns}
           empty=${html`<${Empty} icon="wallet" title="No requests yet">Ask for credit; an admin decides, and you see it here at once.</${Empty}>`} />

@@ -21,7 +21,7 @@ export function Holds({ who }) {
     { name: "Held", isQuiet: true, cell: ({ created_at }) => html`<${Ago} at=${created_at} />` },
     { name: "Given back in", isLabelled: true, cell: ({ expires_at }) => html`<${Countdown} to=${expires_at} />` },
     { name: "Amount", isEnd: true, isTop: true, cell: ({ amount, currency }) => html`<${Amount} value=${amount} currency=${currency} />` },
-    { name: "Actions", isEnd: true, cell: (charge) => html`<span class="row-actions"><${ChargeActions} who=${who} charge=${charge} onDone=${pages.resource.reload} isSmall /></span>` },
+    { name: "Actions", isEnd: true, cell: (charge) => html`<span class="row-actions"><${ChargeActions} who=${who} charge=${charge} onDone=${pages.reload} isSmall /></span>` },
   ];
   const lead = balance && html`<${Amount} value=${balance.held} currency=${balance.currency} /> is held. Capture takes it, void gives it back; what is left alone is given back by itself.`;
   return html`<${Page} title="Holds" lead=${lead}>

@@ -4,6 +4,7 @@ import { html, useEffect, useRef, useState } from "../app/preact.js";
 import { get } from "../app/api.js";
 import { useResource } from "../app/resource.js";
 import { keep, kept } from "../app/router.js";
+import { useCalm } from "./calm.js";
 import { Button } from "./controls.js";
 import { Empty, Loaded } from "./states.js";
 
@@ -42,7 +43,7 @@ function classOf({ isEnd, isMain, isTop, isQuiet, isLabelled }) {
   return [isEnd && "end", isMain && "main", isTop && "top", isQuiet && "quiet", isLabelled && "labelled"].filter(Boolean).join(" ");
 }
 
-/** Pages of a list: {resource, page, older, newer, hasOlder}. Changed filters begin at the newest page again; whoever comes back to it, at theirs. */
+/** Pages of a list: {resource, calm, place, reload, page, older, newer, hasOlder}. Changed filters begin at the newest page again; whoever comes back to it, at theirs. */
 export function usePages(path, query, { isAbout, limit = 25 } = {}) {
   const filters = JSON.stringify([path, query]);
   const [state, setState] = useState(() => ({ filters, cursors: kept(filters) ?? [null] }));
@@ -57,20 +58,32 @@ export function usePages(path, query, { isAbout, limit = 25 } = {}) {
     // New entries belong to the first page; later ones stand still while they are read.
     isAbout: (entry) => cursor === null && Boolean(isAbout?.(entry)),
   });
+  const place = useRef(null);
+  const calm = useCalm(resource.data, place);
   return {
     resource,
+    calm,
+    place,
+    reload: () => (calm.wanted(), resource.reload()),
     page: cursors.length,
-    hasOlder: Boolean(resource.data?.has_more),
-    older: () => turn([...cursors, resource.data.next_cursor]),
+    hasOlder: Boolean(calm.data?.has_more),
+    older: () => turn([...cursors, calm.data.next_cursor]),
     newer: () => turn(cursors.slice(0, -1)),
   };
 }
 
-export function Pages({ pages, caption, columns, keyOf, rowClass, empty }) {
-  const { resource, page, hasOlder, older, newer } = pages;
+export function Pages({ pages, caption, columns, empty }) {
+  const { resource, calm, place, page, hasOlder, older, newer } = pages;
+  const show = (event) => {
+    calm.show();
+    // The button is gone: the keyboard goes on at the rows that it asked for.
+    if (event.detail === 0) queueMicrotask(() => place.current?.querySelector("tbody :is(a, button)")?.focus());
+  };
+  const rowClass = ({ id }) => (calm.gone.has(id) ? "gone" : "");
   return html`<${Loaded} resource=${resource} lines="8">
-    ${(data) => html`<div class=${resource.isLoading ? "is-loading" : ""}>
-      ${data.data.length ? html`<${Table} caption=${caption} columns=${columns} rows=${data.data} keyOf=${keyOf} rowClass=${rowClass} />` : empty || html`<${Empty} title="Nothing here" />`}
+    ${() => html`<div aria-busy=${resource.isLoading ? "true" : undefined}>
+      <div class="newer">${calm.news > 0 && html`<${Button} kind="primary small" onClick=${show}>Show ${calm.news}${calm.isMore ? "+" : ""} new</${Button}>`}</div>
+      ${calm.data.data.length ? html`<div ref=${place}><${Table} caption=${caption} columns=${columns} rows=${calm.data.data} rowClass=${rowClass} /></div>` : empty || html`<${Empty} title="Nothing here" />`}
       ${(page > 1 || hasOlder) && html`<nav class="pager" aria-label="Pages of ${caption.toLowerCase()}">
         <${Button} icon="chevron-left" disabled=${page === 1} onClick=${newer}>Newer</${Button}>
         <span aria-live="polite">Page ${page}</span>
