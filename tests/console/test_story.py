@@ -79,6 +79,9 @@ async def test_a_hold_is_captured_in_part_and_another_one_is_voided(desk: Desk) 
     await page.get_by_role("dialog").get_by_role("button", name="Void").click()
     await expect(page.get_by_text("No open holds")).to_be_visible()
     await expect(page.locator(".balance-figure")).to_have_text("$35.00")
+    await page.get_by_role("link", name="History").first.click()
+    await page.get_by_role("row", name=re.compile(r"\$15\.00")).get_by_role("link").click()
+    await expect(page.get_by_role("listitem").filter(has_text="Capture")).to_contain_text("-$15.00 held")
 
 
 async def test_many_requests_are_decided_in_a_row_from_the_keyboard(desk: Desk) -> None:

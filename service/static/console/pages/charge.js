@@ -16,6 +16,7 @@ import { Card, Facts, Page } from "../ui/page.js";
 import { SellerLink } from "../ui/seller.js";
 import { Badge, Loaded, Notice, Trouble, word } from "../ui/states.js";
 import { toast } from "../ui/toast.js";
+import { Effect } from "./transactions.js";
 
 export function ChargePage({ who, id }) {
   const resource = useResource(
@@ -65,7 +66,7 @@ function Trail({ entries }) {
     <span class="trail-dot" aria-hidden="true"></span>
     <div><a href=${href(`/transactions/${entry.id}`)}>${word(entry.type)}</a> <small>#${entry.seq}</small>
       <p><${At} at=${entry.created_at} isExact />${entry.reason && html` · <span dir="auto">${entry.reason}</span>`}</p></div>
-    ${entry.debit_account && html`<${Amount} value=${entry.amount} currency=${entry.currency} isSigned />`}
+    ${entry.debit_account && html`<span><${Effect} entry=${entry} /></span>`}
   </li>`)}</ol>`;
 }
 
