@@ -1,10 +1,11 @@
 """What whoever sells sees of it: the receipt on a phone and on paper, and what an admin changes meanwhile."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.console.conftest import PHONE, Desk
+from tests.console.conftest import PASSWORD, PHONE, Desk
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -162,3 +163,41 @@ async def test_news_stays_while_it_is_pointed_at(desk: Desk) -> None:
     await page.mouse.move(0, 0)
     await page.clock.fast_forward(20_000)
     await expect(news).to_be_hidden()
+
+
+async def test_long_amounts_are_broken_between_currency_and_number_if_anywhere(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    admin = await desk.admin()
+    body = {"username": "dinar", "password": PASSWORD, "name": "Dinar Kiosk", "currency": "KWD"}
+    made = await admin.post("/v1/sellers", body)
+    credit = {"amount": "9000000.000", "direction": "credit", "reason": "start"}
+    await admin.post(f"/v1/sellers/{made['id']}/adjustments", credit)
+    page = await desk.signed_in("dinar")
+    await page.get_by_label("Phone number").fill(PHONE)
+    await page.get_by_label("Amount", exact=True).fill("1234567.125")
+    await page.get_by_role("button", name="Sell", exact=True).click()
+    await expect(page.locator(".receipt-done")).to_have_text("Sold")
+    await expect(page.locator(".balance-figure")).to_have_text(re.compile(r"7,765,432\.875"))
+    card = page.locator(".balance-card")
+    assert await card.evaluate("card => card.scrollWidth - card.clientWidth") <= 0
+    # How far apart the middles of its digits are from top to bottom: more than a few pixels means two lines.
+    spread = """figure => {
+        const range = document.createRange();
+        const walker = document.createTreeWalker(figure, NodeFilter.SHOW_TEXT);
+        const middles = [];
+        for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+            for (let at = 0; at < node.data.length; at++) {
+                range.setStart(node, at);
+                range.setEnd(node, at + 1);
+                const box = range.getBoundingClientRect();
+                if (/[0-9]/.test(node.data[at])) middles.push((box.top + box.bottom) / 2);
+            }
+        }
+        return Math.max(...middles) - Math.min(...middles);
+    }"""
+    for width in (1280, 360):
+        await page.set_viewport_size({"width": width, "height": 900})
+        assert await page.locator(".receipt-amount").evaluate(spread) < 16, width
+    await page.emulate_media(media="print")
+    assert await page.locator(".receipt-amount").evaluate(spread) < 16

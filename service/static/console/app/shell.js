@@ -6,11 +6,12 @@ import { connection } from "./connection.js";
 import { liveStatus } from "./live.js";
 import { pageAt, PAGES } from "./pages.js";
 import { go, href, place } from "./router.js";
+import { money } from "./format.js";
 import { end } from "./session.js";
 import { useStore } from "./store.js";
 import { usePendingCount } from "./pending.js";
 import { BalanceProvider, useBalance } from "./balance.js";
-import { Amount } from "../ui/amount.js";
+import { Amount, breakable } from "../ui/amount.js";
 import { Appearance } from "../ui/appearance.js";
 import { IconButton } from "../ui/controls.js";
 import { Empty, Notice } from "../ui/states.js";
@@ -106,14 +107,16 @@ function PendingCount() {
   return count ? html`<span class="count"><span aria-hidden="true">${count}</span><span class="unseen">, ${count} pending</span></span>` : null;
 }
 
-/** So many digits do not fit beside each other in the size of most balances. */
-const LONG = 11;
+/** So many characters do not fit beside each other in the size of most balances. */
+const LONG = 13;
+
+const written = (balance) => breakable(money(balance.available, balance.currency));
 
 function BalanceCard() {
   const balance = useBalance();
   return html`<div class="balance-card">
     <p>Available</p>
-    <p class="balance-figure ${balance?.available.length > LONG ? "long" : ""}">${balance ? html`<${Amount} value=${balance.available} currency=${balance.currency} />` : html`<i class="ghost"></i>`}</p>
+    <p class="balance-figure ${balance && written(balance).length > LONG ? "long" : ""}">${balance ? html`<span dir="ltr">${written(balance)}</span>` : html`<i class="ghost"></i>`}</p>
     ${balance && html`<p class="balance-held">${html`<${Amount} value=${balance.held} currency=${balance.currency} />`} on hold</p>`}
   </div>`;
 }
@@ -131,7 +134,7 @@ function TopBar({ who, onMenu, isMenuOpen }) {
 
 function TopBalance() {
   const balance = useBalance();
-  return balance && html`<span class="top-balance ${balance.available.length > LONG ? "long" : ""}"><span class="unseen">Available </span><${Amount} value=${balance.available} currency=${balance.currency} /></span>`;
+  return balance && html`<span class="top-balance ${written(balance).length > LONG ? "long" : ""}"><span class="unseen">Available </span><span class="amount" dir="ltr">${written(balance)}</span></span>`;
 }
 
 const LIVE = {

@@ -4,6 +4,9 @@ import { html } from "../app/preact.js";
 import { isNegative, isZero } from "../app/money.js";
 import { money } from "../app/format.js";
 
+/** An amount that may be broken is broken between currency and number first: in its digits it would read as a smaller one. */
+export const breakable = (text) => text.replace(/(?<=\D)\u00a0|\u00a0(?=\D)/g, " ");
+
 export function Amount({ value, currency, isSigned, className = "" }) {
   const tone = isSigned && !isZero(value) ? (isNegative(value) ? "minus" : "plus") : isNegative(value) ? "minus" : "";
   return html`<span class="amount ${tone} ${className}" dir="ltr">${money(value, currency, { sign: isSigned ? "exceptZero" : "auto" })}</span>`;
@@ -14,7 +17,8 @@ const LONG = 15;
 
 /** A big figure with its small cents, so that the eye finds the size of it first. */
 export function Figure({ value, currency }) {
-  const text = money(value, currency);
+  const full = money(value, currency);
+  const text = full.length > LONG ? breakable(full) : full;
   const match = /^(.*\d)([.,]\d{2,4})(\D*)$/.exec(text);
   const hasDecimals = value.includes(".");
   return html`<span class="figure ${isNegative(value) ? "minus" : ""} ${text.length > LONG ? "long" : ""}" dir="ltr">${match && hasDecimals
