@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import re
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -216,6 +217,7 @@ async def test_a_table_has_room_beside_a_card_or_stands_below_it_and_scrolls_fro
     await page.keyboard.press("ArrowRight")
     await page.wait_for_function("() => document.querySelector('.table-frame').scrollLeft > 0")
 
+
 async def test_a_row_that_is_pointed_at_stays_where_it_is_while_newer_ones_come(desk: Desk) -> None:
     from playwright.async_api import expect
 
@@ -258,3 +260,53 @@ async def test_a_dialog_stays_though_its_row_would_be_on_the_next_page_by_now(de
     await expect(dialog).to_be_hidden()
     await expect(page.get_by_role("row", name="$20.00")).to_have_count(0)
     assert [one["amount"] for one in await seller.charges() if one["status"] == "completed"] == ["15.00"]
+
+
+async def test_an_axis_has_no_amount_twice(desk: Desk) -> None:
+    """Between 4,990 and 5,000 each tick of it would be called $5K."""
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller("5000.00")
+    for _ in range(3):
+        await seller.api.post("/v1/charges", {"phone_number": PHONE, "amount": "3.00"})
+    page = await desk.signed_in(seller.username)
+
+    async def of_a_later_day(route: "Route") -> None:
+        answer = await (await route.fetch()).json()
+        if "data" in answer:
+            answer["data"] = [entry for entry in answer["data"] if entry["type"] == "charge"]
+        else:
+            answer["opening_balance"] = "5000.00"
+        await route.fulfill(json=answer)
+
+    await page.route(re.compile(r"/v1/(statement|transactions)\?"), of_a_later_day)
+    await page.get_by_role("link", name="Statement").first.click()
+    ticks = page.locator(".chart .tick[text-anchor=end]")
+    await expect(ticks.first).to_be_visible()
+    texts = [text for text in await ticks.all_text_contents() if "$" in text]
+    assert len(texts) >= 4
+    assert len(set(texts)) == len(texts)
+
+
+async def test_dollars_of_two_countries_are_not_written_alike(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    admin = await desk.admin()
+    body = {"username": "maple", "password": PASSWORD, "name": "Maple Kiosk", "currency": "CAD"}
+    await admin.post("/v1/sellers", body)
+    page = await desk.admin_page()
+    await page.get_by_role("link", name="Sellers").first.click()
+    await expect(page.get_by_role("row", name="Maple Kiosk")).to_contain_text("CA$0.00")
+
+
+async def test_what_is_hours_old_is_listed_by_the_time_of_day(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await sold(desk, 1)
+    page = await desk.page()
+    await page.clock.install(time=datetime.now(UTC) + timedelta(hours=3))
+    await page.get_by_label("Username").fill(seller.username)
+    await page.get_by_label("Password", exact=True).fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+    when = page.get_by_role("row", name="till 0").get_by_role("time")
+    await expect(when).to_have_text(re.compile(r"\d{1,2}:\d\d [AP]M$"))

@@ -89,7 +89,7 @@ function Health() {
 
 function PaceChart({ pace }) {
   const points = pace.points.map(({ second, count }) => ({ x: second * 1000, y: count, label: `${clock(second * 1000)}: ${count} ${count === 1 ? "charge" : "charges"}` }));
-  return html`<${TimeChart} points=${points} kind="bars" isWhole height=${220} formatX=${secondsAgo} formatY=${whole}
+  return html`<${TimeChart} points=${points} kind="bars" isWhole height=${220} formatX=${secondsAgo} formatY=${(ticks) => ticks.map(whole)}
     summary=${`Charges per second in the last two minutes; now ${pace.perSecond.toFixed(1)} per second.`} />`;
 }
 

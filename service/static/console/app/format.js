@@ -1,12 +1,14 @@
 // How things are written for people: in the browser's language, in the currency's own format, in local time.
 
 const locales = navigator.languages?.length ? [...navigator.languages] : undefined;
+const TICK_DECIMALS_MAX = 8;
 const moneyFormats = new Map();
 const formats = {
   whole: new Intl.NumberFormat(locales),
   percent: new Intl.NumberFormat(locales, { style: "percent", maximumFractionDigits: 1 }),
   time: new Intl.DateTimeFormat(locales, { dateStyle: "medium", timeStyle: "short" }),
   exact: new Intl.DateTimeFormat(locales, { dateStyle: "medium", timeStyle: "medium" }),
+  dayTime: new Intl.DateTimeFormat(locales, { month: "short", day: "numeric", hour: "numeric", minute: "2-digit" }),
   date: new Intl.DateTimeFormat(locales, { dateStyle: "medium" }),
   shortDate: new Intl.DateTimeFormat(locales, { month: "short", day: "numeric" }),
   clock: new Intl.DateTimeFormat(locales, { timeStyle: "medium" }),
@@ -14,20 +16,31 @@ const formats = {
   relative: new Intl.RelativeTimeFormat(locales, { numeric: "auto" }),
 };
 
-/** `text` is the API's decimal text; it is formatted as it stands, digit by digit, whatever its size. */
-export function money(text, currency, { sign = "auto", compact = false } = {}) {
+/**
+ * `text` is the API's decimal text; it is formatted as it stands, digit by digit, whatever its size; `compact` instead: as
+ * "5.6K" with so many decimals at most. "CA$" is not written as "$": an admin looks at sellers of both.
+ */
+export function money(text, currency, { sign = "auto", compact = null } = {}) {
   const decimals = (text.split(".")[1] || "").length;
   const name = `${currency}/${decimals}/${sign}/${compact}`;
   let format = moneyFormats.get(name);
   if (!format) {
-    const digits = compact
-      ? { notation: "compact", maximumFractionDigits: 1 }
+    const digits = compact !== null
+      ? { notation: "compact", maximumFractionDigits: compact }
       : { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
-    const display = { style: "currency", currency, currencyDisplay: "narrowSymbol", signDisplay: sign };
+    const display = { style: "currency", currency, signDisplay: sign };
     format = new Intl.NumberFormat(locales, { ...display, ...digits });
     moneyFormats.set(name, format);
   }
   return format.format(text);
+}
+
+/** Amounts beside an axis: as short as they can be while no two are the same. */
+export function moneyTicks(values, currency) {
+  for (let compact = 1; ; compact++) {
+    const texts = values.map((value) => money(String(value), currency, { compact }));
+    if (new Set(texts).size === texts.length || compact === TICK_DECIMALS_MAX) return texts;
+  }
 }
 
 export const whole = (number) => formats.whole.format(number);
@@ -39,14 +52,15 @@ export const clock = (moment) => formats.clock.format(new Date(moment));
 export const shortClock = (moment) => formats.shortClock.format(new Date(moment));
 export const shortDate = (moment) => formats.shortDate.format(new Date(moment));
 
+/** "4 minutes ago" within the hour; then the time of day, which says more than "5 hours ago" on every row of a list. */
 export function ago(text, now = Date.now()) {
   const seconds = Math.round((Date.parse(text) - now) / 1000);
   const size = Math.abs(seconds);
   if (size < 45) return seconds <= 0 ? "just now" : formats.relative.format(seconds, "second");
   if (size < 3600) return formats.relative.format(Math.round(seconds / 60), "minute");
-  if (size < 86400) return formats.relative.format(Math.round(seconds / 3600), "hour");
-  if (size < 7 * 86400) return formats.relative.format(Math.round(seconds / 86400), "day");
-  return date(text);
+  const [then, today] = [new Date(text), new Date(now)];
+  if (then.toDateString() === today.toDateString()) return shortClock(text);
+  return then.getFullYear() === today.getFullYear() ? formats.dayTime.format(then) : time(text);
 }
 
 /** "14:59" until a time; "now" when it has come. */

@@ -5,7 +5,7 @@ import { get } from "../app/api.js";
 import { useResource } from "../app/resource.js";
 import { place, setQuery } from "../app/router.js";
 import { useStore } from "../app/store.js";
-import { clock, date, money, shortClock, shortDate, exactTime, whole } from "../app/format.js";
+import { clock, date, money, moneyTicks, shortClock, shortDate, exactTime, whole } from "../app/format.js";
 import { isZero } from "../app/money.js";
 import { Amount, Figure } from "../ui/amount.js";
 import { Button } from "../ui/controls.js";
@@ -59,7 +59,7 @@ function Statement({ statement, points, isExact }) {
     <${Card} title="Available credit">
       <${TimeChart} points=${points} kind="step" height=${260} summary=${summary} isFromZero=${false}
         from=${from} to=${to}
-        formatY=${(value) => money(String(Math.round(value)), currency, { compact: true })} formatX=${to - from > 2 * DAY_MS ? shortDate : to - from > HOUR_MS ? shortClock : clock} />
+        formatY=${(ticks) => moneyTicks(ticks, currency)} formatX=${to - from > 2 * DAY_MS ? shortDate : to - from > HOUR_MS ? shortClock : clock} />
       ${!isExact && html`<p class="hint card-foot">${`The balance at ${whole(points.length)} moments of the period, not after each of its ${whole(entries)} entries: what it was in between is not drawn. A shorter period shows all of them.`}</p>`}
     </${Card}>
     <${Card} title="What made the difference">

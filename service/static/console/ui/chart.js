@@ -5,7 +5,7 @@ import { html, useEffect, useId, useRef, useState } from "../app/preact.js";
 
 const MARGIN = { top: 12, right: 12, bottom: 26, left: 56 };
 
-/** points: [{x (ms), y, label}] by time; kind: "line" | "step" | "bars". `summary` says it in words. */
+/** points: [{x (ms), y, label}] by time; kind: "line" | "step" | "bars". `formatY` gets all ticks at once. `summary` says it in words. */
 export function TimeChart({ points, kind = "line", height = 220, formatY, formatX, summary, from, to, isFromZero = true, isWhole = false }) {
   const frame = useRef();
   const id = useId();
@@ -18,6 +18,7 @@ export function TimeChart({ points, kind = "line", height = 220, formatY, format
   }, []);
 
   const scale = scales(points, { width, height, from, to, isFromZero, isWhole });
+  const textsY = formatY(scale.ticksY);
   const shown = at !== null && points[Math.min(at, points.length - 1)];
   const nearest = (event) => {
     const box = frame.current.getBoundingClientRect();
@@ -33,8 +34,8 @@ export function TimeChart({ points, kind = "line", height = 220, formatY, format
     <svg width="100%" height=${height} viewBox="0 0 ${width} ${height}" preserveAspectRatio="none" role="img" aria-labelledby=${id} tabindex="0"
       onPointerMove=${nearest} onPointerLeave=${() => setAt(null)} onBlur=${() => setAt(null)} onKeyDown=${onKey}>
       <title id=${id}>${summary}</title>
-      ${scale.ticksY.map((tick) => html`<g key="y${tick}"><line class="grid" x1=${MARGIN.left} x2=${width - MARGIN.right} y1=${scale.y(tick)} y2=${scale.y(tick)} />
-        <text class="tick" x=${MARGIN.left - 8} y=${scale.y(tick) + 4} text-anchor="end">${formatY(tick)}</text></g>`)}
+      ${scale.ticksY.map((tick, index) => html`<g key="y${tick}"><line class="grid" x1=${MARGIN.left} x2=${width - MARGIN.right} y1=${scale.y(tick)} y2=${scale.y(tick)} />
+        <text class="tick" x=${MARGIN.left - 8} y=${scale.y(tick) + 4} text-anchor="end">${textsY[index]}</text></g>`)}
       ${scale.ticksX.map((tick, index) => html`<text key="x${tick}" class="tick" x=${scale.x(tick)} y=${height - 6}
         text-anchor=${index === 0 ? "start" : index === scale.ticksX.length - 1 ? "end" : "middle"}>${formatX(tick)}</text>`)}
       ${kind === "bars" ? html`<${Bars} points=${points} scale=${scale} />` : html`<${Line} points=${points} scale=${scale} isStep=${kind === "step"} />`}
