@@ -5,7 +5,7 @@ import { useLive } from "../app/live.js";
 import { usePendingCount } from "../app/pending.js";
 import { useResource } from "../app/resource.js";
 import { href } from "../app/router.js";
-import { clock, midnight, money, share, whole } from "../app/format.js";
+import { clock, midnight, money, rate, share, whole } from "../app/format.js";
 import { isZero } from "../app/money.js";
 import { Amount, Figure } from "../ui/amount.js";
 import { ShareBar, TimeChart } from "../ui/chart.js";
@@ -42,7 +42,7 @@ export function Overview() {
     <${Trouble} fault=${resource.fault} retry=${resource.reload} />
     <div class="stats">
       <${Money} label="Sold today" icon="zap" figures=${figures} name="sold" note=${(sums) => !isZero(sums.refunded) && html`<${Amount} value=${sums.refunded} currency=${sums.currency} /> refunded`} />
-      <${Stat} label="Charges per second" icon="clock" note="Mean of the last ten seconds"><span class="figure">${pace.perSecond.toFixed(1)}</span></${Stat}>
+      <${Stat} label="Charges per second" icon="clock" note="Mean of the last ten seconds">${pace.perSecond === null ? html`<i class="ghost"></i>` : html`<span class="figure">${rate(pace.perSecond)}</span>`}</${Stat}>
       <${Money} label="Credit outstanding" icon="wallet" figures=${figures} name="outstanding" note=${() => "Paid for and not sold yet"} />
       <${Declined} counts=${figures?.counts} />
       <${Stat} label="Pending requests" icon="inbox" note=${html`<a href="#/requests">Decide</a>`}><span class="figure">${pending ?? html`<i class="ghost"></i>`}</span></${Stat}>
@@ -88,9 +88,11 @@ function Health() {
 }
 
 function PaceChart({ pace }) {
-  const points = pace.points.map(({ second, count }) => ({ x: second * 1000, y: count, label: `${clock(second * 1000)}: ${count} ${count === 1 ? "charge" : "charges"}` }));
-  return html`<${TimeChart} points=${points} kind="bars" isWhole height=${220} formatX=${secondsAgo} formatY=${(ticks) => ticks.map(whole)}
-    summary=${`Charges per second in the last two minutes; now ${pace.perSecond.toFixed(1)} per second.`} />`;
+  const said = ({ second, count }) => (second < pace.since ? "not counted" : `${whole(count)} ${count === 1 ? "charge" : "charges"}`);
+  const points = pace.points.map((point) => ({ x: point.second * 1000, y: point.count, label: `${clock(point.second * 1000)}: ${said(point)}` }));
+  const now = pace.perSecond === null ? "" : ` now ${rate(pace.perSecond)} per second.`;
+  return html`<${TimeChart} points=${points} kind="bars" isWhole knownFrom=${pace.since * 1000} height=${220} formatX=${secondsAgo} formatY=${(ticks) => ticks.map(whole)}
+    summary=${`Charges per second in the last two minutes;${now}`} />`;
 }
 
 function secondsAgo(moment) {

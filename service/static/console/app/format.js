@@ -5,6 +5,7 @@ const TICK_DECIMALS_MAX = 8;
 const moneyFormats = new Map();
 const formats = {
   whole: new Intl.NumberFormat(locales),
+  rate: new Intl.NumberFormat(locales, { minimumFractionDigits: 1, maximumFractionDigits: 1 }),
   percent: new Intl.NumberFormat(locales, { style: "percent", maximumFractionDigits: 1 }),
   time: new Intl.DateTimeFormat(locales, { dateStyle: "medium", timeStyle: "short" }),
   exact: new Intl.DateTimeFormat(locales, { dateStyle: "medium", timeStyle: "medium" }),
@@ -44,6 +45,7 @@ export function moneyTicks(values, currency) {
 }
 
 export const whole = (number) => formats.whole.format(number);
+export const rate = (number) => formats.rate.format(number);
 export const share = (part, total) => (total ? formats.percent.format(part / total) : "–");
 export const time = (text) => formats.time.format(new Date(text));
 export const exactTime = (text) => formats.exact.format(new Date(text));

@@ -5,8 +5,11 @@ import { html, useEffect, useId, useRef, useState } from "../app/preact.js";
 
 const MARGIN = { top: 12, right: 12, bottom: 26, left: 56 };
 
-/** points: [{x (ms), y, label}] by time; kind: "line" | "step" | "bars". `formatY` gets all ticks at once. `summary` says it in words. */
-export function TimeChart({ points, kind = "line", height = 220, formatY, formatX, summary, from, to, isFromZero = true, isWhole = false }) {
+/**
+ * points: [{x (ms), y, label}] by time; kind: "line" | "step" | "bars". `formatY` gets all ticks at once. Before `knownFrom`
+ * (ms) nothing is known, which is not zero. `summary` says it in words.
+ */
+export function TimeChart({ points, kind = "line", height = 220, formatY, formatX, summary, from, to, isFromZero = true, isWhole = false, knownFrom }) {
   const frame = useRef();
   const id = useId();
   const [width, setWidth] = useState(640);
@@ -38,12 +41,19 @@ export function TimeChart({ points, kind = "line", height = 220, formatY, format
         <text class="tick" x=${MARGIN.left - 8} y=${scale.y(tick) + 4} text-anchor="end">${textsY[index]}</text></g>`)}
       ${scale.ticksX.map((tick, index) => html`<text key="x${tick}" class="tick" x=${scale.x(tick)} y=${height - 6}
         text-anchor=${index === 0 ? "start" : index === scale.ticksX.length - 1 ? "end" : "middle"}>${formatX(tick)}</text>`)}
+      ${knownFrom > scale.from && html`<${Unknown} scale=${scale} to=${Math.min(knownFrom, scale.to)} height=${height} />`}
       ${kind === "bars" ? html`<${Bars} points=${points} scale=${scale} />` : html`<${Line} points=${points} scale=${scale} isStep=${kind === "step"} />`}
       ${shown && html`<line class="crosshair" x1=${scale.x(shown.x)} x2=${scale.x(shown.x)} y1=${MARGIN.top} y2=${height - MARGIN.bottom} />
         ${kind !== "bars" && html`<circle class="dot" cx=${scale.x(shown.x)} cy=${scale.y(shown.y)} r="4.5" />`}`}
     </svg>
     ${shown && html`<figcaption class="tip" role="status" style=${{ left: `${Math.max(12, Math.min(88, (scale.x(shown.x) / width) * 100))}%` }}>${shown.label}</figcaption>`}
   </figure>`;
+}
+
+function Unknown({ scale, to, height }) {
+  const [left, right] = [scale.x(scale.from), scale.x(to)];
+  return html`<rect class="unknown" x=${left} y=${MARGIN.top} width=${right - left} height=${height - MARGIN.top - MARGIN.bottom} />
+    ${right - left > 90 && html`<text class="tick" x=${(left + right) / 2} y=${height / 2} text-anchor="middle">not counted</text>`}`;
 }
 
 function Line({ points, scale, isStep }) {

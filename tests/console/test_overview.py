@@ -1,0 +1,67 @@
+"""The figures and charts of the whole shop are true, or say that they do not know."""
+
+import asyncio
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.console.conftest import PHONE, Desk, Seller
+from tests.console.service_process import ADMIN_PASSWORD
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+LOOKED_AT = """isHidden => {
+    Object.defineProperty(document, 'hidden', {value: isHidden, configurable: true});
+    document.dispatchEvent(new Event('visibilitychange'));
+}"""
+
+
+async def sell(seller: Seller, number: int) -> None:
+    charges = [{"phone_number": PHONE, "amount": "0.01"}] * number
+    assert (await seller.api.post("/v1/charges/batch", {"mode": "atomic", "charges": charges}))["failed"] == 0
+
+
+async def highest_tick(page: "Page") -> int:
+    texts = await page.locator(".chart .tick[text-anchor=end]").all_text_contents()
+    return max(int(text) for text in texts if text.isdecimal())
+
+
+async def test_the_pace_counts_what_was_sold_while_nobody_looked(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller("50.00")
+    page = await desk.page()
+    # Nobody looks for 92 s of the page's own; then it is as late there as it is here.
+    await page.clock.install(time=datetime.now(UTC) - timedelta(seconds=92))
+    await page.get_by_label("Username").fill("admin")
+    await page.get_by_label("Password", exact=True).fill(ADMIN_PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    await page.evaluate(LOOKED_AT, True)
+    await page.clock.fast_forward(31_000)
+    await expect(page.get_by_text("Connecting", exact=True)).to_be_visible()
+    await page.clock.fast_forward(61_000)
+    await sell(seller, 400)
+    await page.evaluate(LOOKED_AT, False)
+    await expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    async with asyncio.timeout(10):
+        while await highest_tick(page) < 400:
+            await asyncio.sleep(0.2)
+
+
+async def test_the_pace_before_what_was_read_back_is_shown_as_unknown_and_not_as_none(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller("50.00")
+    await sell(seller, 601)
+    page = await desk.admin_page()
+    chart = page.get_by_role("img", name=re.compile("Charges per second"))
+    await expect(chart.locator(".unknown")).to_be_visible()
+    await chart.focus()
+    await page.keyboard.press("Home")
+    await expect(page.locator(".tip")).to_contain_text("not counted")
