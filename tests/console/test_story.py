@@ -210,3 +210,47 @@ async def test_an_admin_is_disabled_only_after_a_question_since_it_ends_all_its_
     await row.get_by_role("button", name="Enable").click()
     await page.get_by_role("dialog").get_by_role("button", name="Enable").click()
     await expect(row.get_by_role("button", name="Disable")).to_be_visible()
+
+
+async def test_what_was_decided_says_by_whom_on_the_list_and_on_the_page_of_the_seller(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    boss = await desk.admin()
+    await boss.post("/v1/admins", {"username": "colleague-8", "password": PASSWORD})
+    colleague = await desk.nobody.signed_in("colleague-8", PASSWORD)
+    seller = await desk.new_seller()
+    asked = await seller.api.post("/v1/credit-requests", {"amount": "61.00", "note": "slip 61"})
+    await colleague.post(f"/v1/credit-requests/{asked['id']}/approve", {"note": "seen"})
+    page = await desk.admin_page()
+    await page.goto(f"{desk.service.url}/console/#/requests?status=approved")
+    await expect(page.get_by_role("row", name="slip 61")).to_contain_text("by colleague-8")
+    await page.get_by_role("row", name="slip 61").get_by_role("link").click()
+    await page.get_by_role("radio", name="Requests").check()
+    await expect(page.get_by_role("row", name="slip 61")).to_contain_text("by colleague-8")
+    await seller.api.post("/v1/credit-requests", {"amount": "62.00", "note": "slip 62"})
+    await page.get_by_role("heading", name="History").hover()
+    await page.get_by_role("row", name="slip 62").get_by_role("link", name="Decide").click()
+    await page.get_by_role("option", name="slip 62").click()
+    await expect(page.locator(".chosen-request")).to_contain_text(seller.username)
+    await expect(page.locator(".chosen-request dl")).to_contain_text("If approved$123.00")
+
+
+async def test_on_a_phone_a_request_is_decided_without_scrolling_to_the_buttons(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller()
+    for number in range(6):
+        await seller.api.post(
+            "/v1/credit-requests", {"amount": "5.00", "note": f"A longer note about slip {number}. " * 6}
+        )
+    page = await desk.admin_page(viewport={"width": 390, "height": 760})
+    await page.get_by_role("navigation", name="Quick").get_by_role("link", name=re.compile("Requests")).click()
+    mine = page.get_by_role("option", name=re.compile(seller.username))
+    await mine.first.click()
+    await expect(page.locator(".chosen-request h2")).to_contain_text(seller.username)
+    await page.evaluate("window.scrollTo(0, 150)")
+    await expect(page.get_by_role("button", name="Approve")).to_be_in_viewport(ratio=1)
+    await page.get_by_role("button", name="Approve").click()
+    await expect(mine).to_have_count(5)
+    await page.get_by_role("button", name="Approve").click()
+    await expect(mine).to_have_count(4)

@@ -5,6 +5,7 @@
 
 import { html, useEffect, useRef, useState } from "../app/preact.js";
 import { get } from "../app/api.js";
+import { plus } from "../app/money.js";
 import { useResource } from "../app/resource.js";
 import { href } from "../app/router.js";
 import { session } from "../app/session.js";
@@ -123,7 +124,9 @@ function Chosen({ request, note, onNote, noteBox, onDecide }) {
     ${request.approvals.length > 0 && html`<${Notice}>${isMine ? "You have approved this already. It needs a second admin: it waits for a colleague." : "One admin has approved this already. It needs a second one: you."}</${Notice}>`}
     ${seller?.status === "suspended" && html`<${Notice} kind="warn" icon="triangle-alert">This seller is suspended.</${Notice}>`}
     <${Facts} facts=${[
+      ["Username", seller?.username ?? "…"],
       ["Available now", seller ? amount(seller.balance.available) : "…"],
+      ["If approved", seller ? amount(plus(seller.balance.available, request.amount)) : "…"],
       ["On hold", seller ? amount(seller.balance.held) : "…"],
       ["Credit limit", seller ? amount(seller.credit_limit) : "…"],
       ["Asked", html`<${Ago} at=${request.created_at} />`],

@@ -11,6 +11,7 @@ import { useResource } from "../app/resource.js";
 import { place, setQuery } from "../app/router.js";
 import { useStore } from "../app/store.js";
 import { money } from "../app/format.js";
+import { AdminName } from "../ui/admin.js";
 import { Amount } from "../ui/amount.js";
 import { Choice } from "../ui/controls.js";
 import { Ago } from "../ui/moment.js";
@@ -77,6 +78,22 @@ function Pending() {
   </${Loaded}>`;
 }
 
+/** `isOfAll`: of all sellers, not of the one whose page it is. */
+export const requestColumns = (isOfAll) => [
+  { name: "Amount", isMain: true, cell: ({ amount, currency }) => html`<b><${Amount} value=${amount} currency=${currency} /></b>` },
+  ...(isOfAll ? [{ name: "Seller", isTop: true, cell: ({ seller_id }) => html`<${SellerLink} id=${seller_id} />` }] : []),
+  { name: "Asked", isQuiet: true, cell: ({ created_at }) => html`<${Ago} at=${created_at} />` },
+  { name: "Note", cell: ({ note }) => html`<span dir="auto">${note || "–"}</span>` },
+  { name: "Decision", cell: (request) => html`<${Badge} name=${request.status} /> <${Decision} request=${request} />` },
+  { name: "Said", isQuiet: !isOfAll, cell: ({ decision_note }) => html`<span dir="auto">${decision_note || "–"}</span>` },
+];
+
+function Decision({ request }) {
+  if (request.status === "pending") return html`<a href="#/requests">Decide</a>`;
+  const who = request.status !== "cancelled" && html` <small>by <${AdminName} id=${request.decided_by} /></small>`;
+  return html`<${Ago} at=${request.decided_at} />${who}`;
+}
+
 /** {found, hasMore}: newest first, as the API lists them; all pages, since whoever waits longest is on the last one. */
 async function pendingRequests(signal) {
   const found = [];
@@ -90,12 +107,5 @@ async function pendingRequests(signal) {
 
 function Decided({ status }) {
   const pages = usePages("/v1/credit-requests", { status }, { isAbout: ({ type }) => CHANGES_REQUESTS.has(type) });
-  return html`<${Pages} pages=${pages} caption="Credit requests" columns=${[
-    { name: "Amount", isMain: true, cell: ({ amount, currency }) => html`<b><${Amount} value=${amount} currency=${currency} /></b>` },
-    { name: "Seller", isTop: true, cell: ({ seller_id }) => html`<${SellerLink} id=${seller_id} />` },
-    { name: "Asked", isQuiet: true, cell: ({ created_at }) => html`<${Ago} at=${created_at} />` },
-    { name: "Note", cell: ({ note }) => html`<span dir="auto">${note || "–"}</span>` },
-    { name: "Decision", cell: (request) => html`<${Badge} name=${request.status} /> <${Ago} at=${request.decided_at} />` },
-    { name: "Said", cell: ({ decision_note }) => html`<span dir="auto">${decision_note || "–"}</span>` },
-  ]} empty=${html`<${Empty} icon="inbox" title="None ${status}" />`} />`;
+  return html`<${Pages} pages=${pages} caption="Credit requests" columns=${requestColumns(true)} empty=${html`<${Empty} icon="inbox" title="None ${status}" />`} />`;
 }

@@ -17,6 +17,7 @@ import { Badge, Empty, Loaded } from "../ui/states.js";
 import { Pages, usePages } from "../ui/table.js";
 import { chargeColumns } from "../pages/charges.js";
 import { transactionColumns } from "../pages/transactions.js";
+import { requestColumns } from "./requests.js";
 import { Adjust, ChangeLimit, Rename, ResetPassword, Suspend } from "./seller_actions.js";
 
 const DIALOGS = { adjust: Adjust, limit: ChangeLimit, suspend: Suspend, rename: Rename, password: ResetPassword };
@@ -70,20 +71,24 @@ export function SellerPage({ id }) {
   </${Page}>`;
 }
 
+const VIEWS = [{ value: "charges", label: "Charges" }, { value: "transactions", label: "Journal" }, { value: "credit-requests", label: "Requests" }];
+const COLUMNS = {
+  charges: chargeColumns(false),
+  transactions: transactionColumns(false).filter(({ name }) => name !== "From → to"),
+  "credit-requests": requestColumns(false),
+};
+/** Those that have a page with filters, and are saved. */
 const CSV = { charges: { download: downloadCharges, filename: "charges.csv" }, transactions: {} };
-const VIEWS = [{ value: "charges", label: "Charges" }, { value: "transactions", label: "Journal" }];
 
 function History({ id }) {
   const [view, setView] = useState("charges");
-  const all = href(`/${view}`, { seller: id });
-  return html`<${Card} title="History" aside=${html`<div class="card-aside"><${Choice} label="Show" isLabelHidden options=${VIEWS} value=${view} onChange=${setView} /><${CsvButton} query=${{ seller_id: id }} ...${CSV[view]} /></div>`}>
+  return html`<${Card} title="History" aside=${html`<div class="card-aside"><${Choice} label="Show" isLabelHidden options=${VIEWS} value=${view} onChange=${setView} />${CSV[view] && html`<${CsvButton} query=${{ seller_id: id }} ...${CSV[view]} />`}</div>`}>
     <${View} key=${view} id=${id} view=${view} />
-    <p class="card-foot"><a href=${all}>With filters</a></p>
+    ${CSV[view] && html`<p class="card-foot"><a href=${href(`/${view}`, { seller: id })}>With filters</a></p>`}
   </${Card}>`;
 }
 
 function View({ id, view }) {
   const pages = usePages(`/v1/${view}`, { seller_id: id }, { limit: 10, isAbout: ({ seller_id }) => seller_id === id });
-  const columns = (view === "charges" ? chargeColumns(false) : transactionColumns(false)).filter(({ name }) => name !== "From → to");
-  return html`<${Pages} pages=${pages} caption="History" columns=${columns} empty=${html`<${Empty} icon="receipt" title="Nothing yet" />`} />`;
+  return html`<${Pages} pages=${pages} caption="History" columns=${COLUMNS[view]} empty=${html`<${Empty} icon="receipt" title="Nothing yet" />`} />`;
 }

@@ -7,6 +7,7 @@ import { canRecompute, recompute } from "../app/receipt_hash.js";
 import { href } from "../app/router.js";
 import { shortHash } from "../app/format.js";
 import { fromMinor, decimalsOf, toMinor } from "../app/money.js";
+import { AdminName } from "../ui/admin.js";
 import { Amount } from "../ui/amount.js";
 import { Button, Copyable } from "../ui/controls.js";
 import { At } from "../ui/moment.js";
@@ -64,7 +65,7 @@ function About({ entry, isAdmin }) {
     <${Facts} facts=${[
       ["When", html`<${At} at=${entry.created_at} isExact />`],
       ["Seller", isAdmin && html`<${SellerLink} id=${entry.seller_id} />`],
-      ["Made by", made_by === "system" ? "The service itself" : made_by === entry.seller_id ? "The seller" : html`An admin <${Copyable} text=${made_by} label="Copy the admin's id" />`],
+      ["Made by", made_by === "system" ? "The service itself" : made_by === entry.seller_id ? "The seller" : isAdmin ? html`The admin <${AdminName} id=${made_by} />` : "An admin"],
       ["Reason", entry.reason && html`<span dir="auto">${entry.reason}</span>`],
       ["Charge", charge_id && html`<a href=${href(`/charges/${charge_id}`)}><code>${charge_id}</code></a>`],
       ["Credit request", credit_request_id && html`<code>${credit_request_id}</code>`],
