@@ -6,6 +6,7 @@ import { useBalance } from "../app/balance.js";
 import { useLive } from "../app/live.js";
 import { NotFinished } from "./not_finished.js";
 import { useSale } from "./sale.js";
+import { useUsual } from "./usual.js";
 import { inLatin, readAmount } from "../app/money.js";
 import { money } from "../app/format.js";
 import { fieldErrors } from "../app/problems.js";
@@ -20,7 +21,6 @@ import { Empty, Loaded, Notice, Trouble, word } from "../ui/states.js";
 import { Table } from "../ui/table.js";
 
 const EMPTY = { phone_number: "", amount: "", reference: "", mode: "sell", minutes: "15" };
-const USUAL = ["5", "10", "20", "50"];
 const RECENT = 5;
 /** The receipt is below the form, where the keyboard of a phone would cover it. */
 const isNarrow = matchMedia("(max-width: 52rem)");
@@ -61,6 +61,7 @@ function SellForm({ who, sale }) {
   const balance = useBalance();
   const currency = who.seller.currency;
   const decimals = (who.seller.credit_limit.split(".")[1] || "").length;
+  const usual = useUsual(who, decimals);
   const [form, setForm] = useState(sale.unfinished ? formOf(sale.unfinished) : EMPTY);
   const [errors, setErrors] = useState({});
   const element = useRef();
@@ -100,7 +101,7 @@ function SellForm({ who, sale }) {
       <${Choice} label="What" isLabelHidden options=${[{ value: "sell", label: "Sell now" }, { value: "hold", label: "Hold first" }]} value=${form.mode} disabled=${sale.isBusy} onChange=${(mode) => set({ mode })} />
       <${Field} label="Phone number" type="tel" inputmode="tel" dir="ltr" placeholder="+1 555 010 0001" ...${bind("phone_number")} error=${shown.phone_number} inputClass="big" />
       <${Field} label="Amount" inputmode="decimal" dir="ltr" placeholder=${decimals ? `0.${"0".repeat(decimals)}` : "0"} affix=${currency} ...${bind("amount")} error=${shown.amount} inputClass="big" />
-      <div class="usual" role="group" aria-label="Usual amounts">${USUAL.map((amount) => html`<button key=${amount} type="button" class="chip" disabled=${sale.isBusy} onClick=${() => (set({ amount }), focusOn("amount"))}>${money(amount, currency)}</button>`)}</div>
+      <div class="usual" role="group" aria-label="Usual amounts">${usual.map((amount) => html`<button key=${amount} type="button" class="chip" disabled=${sale.isBusy} onClick=${() => (set({ amount }), focusOn("amount"))}>${money(amount, currency)}</button>`)}</div>
       ${form.mode === "hold" && html`<${Field} label="Give back after" as="select" value=${form.minutes} disabled=${sale.isBusy} onChange=${(event) => set({ minutes: event.target.value })}>
         ${[["5", "5 minutes"], ["15", "15 minutes"], ["60", "1 hour"], ["1440", "1 day"], ["10080", "7 days"]].map(([value, name]) => html`<option key=${value} value=${value}>${name}</option>`)}</${Field}>`}
       <${Field} label="Reference" isOptional ...${bind("reference")} maxlength="100" dir="auto" error=${shown.reference} />
