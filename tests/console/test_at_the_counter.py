@@ -201,3 +201,37 @@ async def test_long_amounts_are_broken_between_currency_and_number_if_anywhere(d
         assert await page.locator(".receipt-amount").evaluate(spread) < 16, width
     await page.emulate_media(media="print")
     assert await page.locator(".receipt-amount").evaluate(spread) < 16
+
+
+async def test_the_usual_amounts_are_those_that_this_seller_sells_most(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    admin = await desk.admin()
+    body = {"username": "yen", "password": PASSWORD, "name": "Yen Kiosk", "currency": "JPY"}
+    made = await admin.post("/v1/sellers", body)
+    credit = {"amount": "90000", "direction": "credit", "reason": "start"}
+    await admin.post(f"/v1/sellers/{made['id']}/adjustments", credit)
+    page = await desk.signed_in("yen")
+    usual = page.get_by_role("group", name="Usual amounts").get_by_role("button")
+    await expect(usual).to_have_text(["¥500", "¥1,000", "¥2,000", "¥5,000"])
+    api = await desk.nobody.signed_in("yen", PASSWORD)
+    for amount in ("3000", "3000", "700", "700", "700", "1500"):
+        await api.post("/v1/charges", {"phone_number": PHONE, "amount": amount})
+    await page.reload()
+    await expect(usual).to_have_text(["¥500", "¥700", "¥1,500", "¥3,000"])
+    await usual.nth(3).click()
+    await expect(page.get_by_label("Amount", exact=True)).to_have_value("3000")
+    for amount in ("900", "900", "900", "900"):
+        await api.post("/v1/charges", {"phone_number": PHONE, "amount": amount})
+    await expect(page.get_by_role("cell", name="¥900")).to_have_count(4)
+    await expect(usual).to_have_text(["¥500", "¥700", "¥1,500", "¥3,000"])  # as the hand has learnt them
+
+
+async def test_who_comes_back_after_the_session_ended_is_told_so(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller()
+    page = await desk.signed_in(seller.username)
+    await page.clock.install(time=datetime.now(UTC) + timedelta(hours=13))
+    await page.reload()
+    await expect(page.get_by_text("Your session has ended.")).to_be_visible()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.console.conftest import PHONE, Desk, Seller
+from tests.console.conftest import PASSWORD, PHONE, Desk, Seller
 from tests.console.service_process import ADMIN_PASSWORD
 
 if TYPE_CHECKING:
@@ -65,3 +65,17 @@ async def test_the_pace_before_what_was_read_back_is_shown_as_unknown_and_not_as
     await chart.focus()
     await page.keyboard.press("Home")
     await expect(page.locator(".tip")).to_contain_text("not counted")
+
+
+async def test_refunds_are_told_beside_what_was_sold_in_a_shop_of_two_currencies_too(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    admin = await desk.admin()
+    await admin.post("/v1/sellers", {"username": "franc", "password": PASSWORD, "name": "Franc", "currency": "CHF"})
+    seller = await desk.new_seller("50.00")
+    charge = await seller.api.post("/v1/charges", {"phone_number": PHONE, "amount": "5.00"})
+    await admin.post(f"/v1/charges/{charge['id']}/refund", {"reason": "wrong number"})
+    page = await desk.admin_page()
+    sold = page.locator(".stat").filter(has_text="Sold today")
+    await expect(sold).to_contain_text("refunded")
+    await expect(sold).to_contain_text("CHF")

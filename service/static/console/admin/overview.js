@@ -64,7 +64,7 @@ function Money({ label, icon, figures, name, note }) {
   const [first, ...others] = figures?.currencies ?? [];
   const more = others.map((sums) => money(sums[name], sums.currency)).join(" · ");
   const said = first && note(first);
-  return html`<${Stat} label=${label} icon=${icon} note=${first && html`${more || said}`}>
+  return html`<${Stat} label=${label} icon=${icon} note=${first && html`${said}${said && more && " · "}${more}`}>
     ${first ? html`<${Figure} value=${first[name]} currency=${first.currency} />` : figures ? html`<span class="figure">–</span>` : html`<i class="ghost"></i>`}
   </${Stat}>`;
 }

@@ -5,10 +5,13 @@ import { Store } from "./store.js";
 
 const KEPT_AS = "charge-shop.session";
 
+const found = kept();
+const isOver = found !== null && Date.parse(found.expires_at) <= Date.now();
+
 /** null, or {token, expires_at, role, seller_id, id, username, seller} (seller: the Seller object, for sellers) */
-export const session = new Store(kept());
+export const session = new Store(isOver ? null : found);
 /** Why the sign-in page is shown, when it was not the person's own wish. */
-export const endedBecause = new Store(null);
+export const endedBecause = new Store(isOver ? "expired" : null);
 
 export function begin(value) {
   endedBecause.set(null);
@@ -24,8 +27,7 @@ export function end(reason = null) {
 
 function kept() {
   try {
-    const value = JSON.parse(sessionStorage.getItem(KEPT_AS));
-    return value && Date.parse(value.expires_at) > Date.now() ? value : null;
+    return JSON.parse(sessionStorage.getItem(KEPT_AS));
   } catch {
     return null;
   }

@@ -29,12 +29,15 @@ export function Notice({ kind = "info", icon = "info", children }) {
 /** Of filters, which nothing is marked at. */
 const ASKED = { isForm: false };
 
+/** Asked again, these are answered alike. */
+const LASTING = new Set([403, 404, 422]);
+
 /** One of: loading, a problem, or the data through `children(data)`. */
 export function Loaded({ resource, lines, kind, children }) {
-  if (resource.data !== null) {
-    return html`<${Trouble} fault=${resource.fault} context=${ASKED} retry=${resource.reload} />${children(resource.data)}`;
-  }
-  if (resource.fault) return html`<${Trouble} fault=${resource.fault} context=${ASKED} retry=${resource.reload} />`;
+  const retry = LASTING.has(resource.fault?.status) ? null : resource.reload;
+  const trouble = html`<${Trouble} fault=${resource.fault} context=${ASKED} retry=${retry} />`;
+  if (resource.data !== null) return html`${trouble}${children(resource.data)}`;
+  if (resource.fault) return trouble;
   return html`<${Skeleton} lines=${lines} kind=${kind} />`;
 }
 
