@@ -79,3 +79,22 @@ async def test_refunds_are_told_beside_what_was_sold_in_a_shop_of_two_currencies
     sold = page.locator(".stat").filter(has_text="Sold today")
     await expect(sold).to_contain_text("refunded")
     await expect(sold).to_contain_text("CHF")
+
+
+async def test_what_just_happened_can_be_clicked_while_more_happens(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller("50.00")
+    for _ in range(9):
+        await seller.api.post("/v1/charges", {"phone_number": PHONE, "amount": "0.01"})
+    page = await desk.admin_page()
+    third = page.locator(".feed li").nth(2).get_by_role("link").first
+    await third.hover()
+    address = await third.get_attribute("href") or ""
+    count = page.locator(".stat").filter(has_text="Declined share").locator(".stat-note")
+    before = await count.text_content() or ""
+    await seller.api.post("/v1/charges", {"phone_number": PHONE, "amount": "0.02"})
+    await expect(count).not_to_have_text(before)
+    await expect(third).to_have_attribute("href", address)
+    await page.get_by_role("heading", name="As it happens").hover()
+    await expect(page.locator(".feed li").first).to_contain_text("-$0.02")

@@ -8,6 +8,7 @@ import { href } from "../app/router.js";
 import { clock, midnight, money, rate, share, whole } from "../app/format.js";
 import { isZero } from "../app/money.js";
 import { Amount, Figure } from "../ui/amount.js";
+import { useCalm } from "../ui/calm.js";
 import { ShareBar, TimeChart } from "../ui/chart.js";
 import { Icon } from "../ui/icon.js";
 import { Ago } from "../ui/moment.js";
@@ -128,11 +129,14 @@ function Feed() {
   const [live, setLive] = useState([]);
   useLive((entries) => setLive((now) => [...entries.slice(-FEED_MAX).reverse(), ...now].slice(0, FEED_MAX)));
   useEffect(() => setLive([]), [resource.data]);
-  return html`<${Loaded} resource=${resource} lines="6">${({ data }) => {
-    const known = new Set(live.map(({ id }) => id));
-    const shown = [...live, ...data.filter(({ id }) => !known.has(id))].slice(0, FEED_MAX);
+  const known = new Set(live.map(({ id }) => id));
+  const newest = [...live, ...(resource.data?.data ?? []).filter(({ id }) => !known.has(id))].slice(0, FEED_MAX);
+  const place = useRef(null);
+  const calm = useCalm(resource.data && { data: newest, has_more: true }, place, { isLong: false });
+  return html`<${Loaded} resource=${resource} lines="6">${() => {
+    const shown = calm.data.data;
     if (!shown.length) return html`<${Empty} icon="list-tree" title="The journal is empty" action=${html`<a class="button primary" href="#/sellers">Create a seller</a>`}>Its first entry comes with the first seller.</${Empty}>`;
-    return html`<ul class="feed">${shown.map((entry) => html`<li key=${entry.id} class=${known.has(entry.id) ? "fresh" : ""}>
+    return html`<ul class="feed" ref=${place}>${shown.map((entry) => html`<li key=${entry.id} class=${known.has(entry.id) ? "fresh" : ""}>
       <a href=${href(`/transactions/${entry.id}`)}><${Badge} name=${entry.type} /></a>
       <span class="feed-who"><${SellerLink} id=${entry.seller_id} /></span>
       <span class="feed-amount"><${Effect} entry=${entry} /></span>

@@ -4,21 +4,21 @@
 
 import { useEffect, useReducer, useRef } from "../app/preact.js";
 
-/** Pointed at, with the focus in it, or scrolled into. */
-const isRead = (element) =>
+/** Pointed at, with the focus in it, or, where it is longer than the window, scrolled into. */
+const isRead = (element, isLong) =>
   element !== null && element !== undefined &&
-  (element.matches(":hover") || element.contains(document.activeElement) || element.getBoundingClientRect().top < 0);
+  (element.matches(":hover") || element.contains(document.activeElement) || (isLong && element.getBoundingClientRect().top < 0));
 
 /**
  * `data` is a page of a list, loaded again and again; `place` refers to its element.
  * Returns {data (what is to be shown), news (how many rows wait), isMore (at least so many), gone (ids of rows that are
  * in the list no longer), show(), wanted()}: after `wanted` the next data is shown whoever reads, since it was asked for.
  */
-export function useCalm(data, place) {
+export function useCalm(data, place, { isLong = true } = {}) {
   const [, redraw] = useReducer((count) => count + 1, 0);
   const state = useRef({ fresh: null, shown: null, isWanted: false }).current;
   if (data !== state.fresh) {
-    const keeps = data && state.shown && !state.isWanted && isRead(place.current);
+    const keeps = data && state.shown && !state.isWanted && isRead(place.current, isLong);
     state.shown = keeps ? merged(state.shown, data) : data;
     state.fresh = data;
     state.isWanted = false;
@@ -32,7 +32,7 @@ export function useCalm(data, place) {
   useEffect(() => {
     if (!isBehind) return undefined;
     // Later: where the focus, or the pointer, goes to is known only then.
-    const look = () => setTimeout(() => isRead(place.current) || show());
+    const look = () => setTimeout(() => isRead(place.current, isLong) || show());
     const element = place.current;
     element.addEventListener("pointerleave", look);
     element.addEventListener("focusout", look);
