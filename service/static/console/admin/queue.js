@@ -7,7 +7,7 @@ import { html, useEffect, useRef, useState } from "../app/preact.js";
 import { get } from "../app/api.js";
 import { plus } from "../app/money.js";
 import { useResource } from "../app/resource.js";
-import { href } from "../app/router.js";
+import { href, place, setQuery } from "../app/router.js";
 import { session } from "../app/session.js";
 import { Amount, Figure } from "../ui/amount.js";
 import { Button, Field } from "../ui/controls.js";
@@ -21,7 +21,7 @@ const SURPRISE_MS = 800;
 
 /** `onGone(hadFocus)`: there is none left; `takesFocus`: they worked here from the keyboard when that was so. */
 export function Queue({ waiting, onDecide, hasMore, takesFocus, onGone }) {
-  const [chosenId, setChosenId] = useState(null);
+  const [chosenId, setChosenId] = useState(place.value.query.request ?? null);
   const [note, setNote] = useState("");
   const list = useRef();
   const noteBox = useRef();
@@ -50,6 +50,8 @@ export function Queue({ waiting, onDecide, hasMore, takesFocus, onGone }) {
   }, [chosen.id]);
 
   useEffect(() => {
+    // The address was for arriving; from here on it is chosen by hand.
+    if (place.value.query.request) setQuery({});
     const queue = list.current.closest(".queue");
     if (takesFocus) {
       surprisedAt.current = Date.now(); // a key that is just pressed was not meant for what has just come

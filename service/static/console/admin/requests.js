@@ -8,7 +8,7 @@ import { certainly, newKey } from "../app/commands.js";
 import { CHANGES_REQUESTS } from "../app/pending.js";
 import { explain } from "../app/problems.js";
 import { useResource } from "../app/resource.js";
-import { place, setQuery } from "../app/router.js";
+import { href, place, setQuery } from "../app/router.js";
 import { useStore } from "../app/store.js";
 import { money } from "../app/format.js";
 import { AdminName } from "../ui/admin.js";
@@ -89,7 +89,7 @@ export const requestColumns = (isOfAll) => [
 ];
 
 function Decision({ request }) {
-  if (request.status === "pending") return html`<a href="#/requests">Decide</a>`;
+  if (request.status === "pending") return html`<a href=${href("/requests", { request: request.id })}>Decide</a>`;
   const who = request.status !== "cancelled" && html` <small>by <${AdminName} id=${request.decided_by} /></small>`;
   return html`<${Ago} at=${request.decided_at} />${who}`;
 }
