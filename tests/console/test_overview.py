@@ -98,3 +98,30 @@ async def test_what_just_happened_can_be_clicked_while_more_happens(desk: Desk) 
     await expect(third).to_have_attribute("href", address)
     await page.get_by_role("heading", name="As it happens").hover()
     await expect(page.locator(".feed li").first).to_contain_text("-$0.02")
+
+
+async def test_what_was_captured_is_known_without_reading_each_capture(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    admin = await desk.admin()
+    body = {"username": "dirham", "password": PASSWORD, "name": "Dirham", "currency": "AED"}
+    made = await admin.post("/v1/sellers", body)
+    credit = {"amount": "100.00", "direction": "credit", "reason": "start"}
+    await admin.post(f"/v1/sellers/{made['id']}/adjustments", credit)
+    api = await desk.nobody.signed_in("dirham", PASSWORD)
+    hold = {"phone_number": PHONE, "amount": "20.00", "capture": False}
+    captured, voided, _ = [await api.post("/v1/charges", hold) for _ in range(3)]
+    await api.post(f"/v1/charges/{captured['id']}/capture", {"amount": "15.00"})
+    await api.post(f"/v1/charges/{voided['id']}/void")
+    await api.post("/v1/charges", {"phone_number": PHONE, "amount": "1.50"})
+    page = await desk.admin_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    await page.reload()
+    for label, amount in (("Sold today", "AED\u00a016.50"), ("Credit outstanding", "AED\u00a083.50")):
+        stat = page.locator(".stat").filter(has_text=label)
+        await expect(stat).to_contain_text(amount)
+    assert [url for url in asked if "type=capture" in url] == []
+    await api.post(f"/v1/charges/{(await api.post('/v1/charges', hold))['id']}/capture")
+    await expect(page.locator(".stat").filter(has_text="Sold today")).to_contain_text("AED\u00a036.50")
+    await expect(page.locator(".stat").filter(has_text="Credit outstanding")).to_contain_text("AED\u00a063.50")

@@ -80,27 +80,30 @@ export class Today {
   }
 }
 
+const MOVES_HELD = ["hold", "capture", "void", "expiry"];
+
 async function accountOf(seller, since, signal) {
   const statement = await get("/v1/statement", { seller_id: seller.id, from: since }, { signal });
   const { totals, to } = statement;
   const amount = (type) => toMinor(totals[type]?.amount ?? "0");
+  const isMoved = MOVES_HELD.some((type) => totals[type]);
+  const heldAt = async (time) => toMinor((await get("/v1/balance", { seller_id: seller.id, at: justBefore(time) }, { signal })).held);
+  const [before, held] = isMoved ? await Promise.all([heldAt(since), heldAt(to)]) : [0n, toMinor(seller.balance.held)];
+  // A statement speaks of available credit, which a capture leaves as it is: captured is what was held and is held no more,
+  // but for what was given back.
+  const captured = isMoved ? before - held - amount("hold") - amount("void") - amount("expiry") : 0n;
   return {
-    seller, to, seq: 0,
+    seller, to, seq: 0, held,
     available: toMinor(statement.closing_balance),
-    held: toMinor(seller.balance.held),
-    sold: -amount("charge") + (totals.capture ? await captured(seller.id, since, to, signal) : 0n),
+    sold: captured - amount("charge"),
     refunded: amount("refund"),
     counts: Object.fromEntries(Object.entries(totals).map(([type, { count }]) => [type, count])),
   };
 }
 
-/** A statement speaks of available credit, which a capture leaves as it is: captures are summed up one by one. */
-async function captured(seller_id, from, to, signal) {
-  let total = 0n;
-  for (let cursor = null; ; ) {
-    const page = await get("/v1/transactions", { seller_id, type: "capture", from, to, limit: 100, cursor }, { signal });
-    page.data.forEach(({ held_change }) => (total -= toMinor(held_change)));
-    if (!page.has_more) return total;
-    cursor = page.next_cursor;
-  }
+/** A microsecond earlier, as text: a statement ends before its end, a balance includes the moment that it is of. */
+function justBefore(time) {
+  const parts = /^(.*?)(?:\.(\d+))?Z$/.exec(time);
+  const us = BigInt(Date.parse(`${parts[1]}Z`)) * 1000n + BigInt((parts[2] ?? "").padEnd(6, "0")) - 1n;
+  return new Date(Number(us / 1000n)).toISOString().replace("Z", `${String(us % 1000n).padStart(3, "0")}Z`);
 }
