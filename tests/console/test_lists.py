@@ -240,6 +240,16 @@ async def test_a_row_that_is_pointed_at_stays_where_it_is_while_newer_ones_come(
     await page.get_by_role("heading", name="History").hover()  # nobody reads it any more: it goes on by itself
     await seller.api.post("/v1/charges", {"phone_number": PHONE, "amount": "1.00", "reference": "later 3"})
     await expect(page.get_by_role("row", name="later 3")).to_be_visible()
+    # From the keyboard: the button stays while one goes there, and leads to what it shows.
+    await page.get_by_role("row", name="till 3").get_by_role("link").focus()
+    await seller.api.post("/v1/charges", {"phone_number": PHONE, "amount": "1.00", "reference": "later 4"})
+    await expect(page.get_by_role("button", name="Show 1 new")).to_be_visible()
+    for _ in range(6):  # four rows, and their table's edge
+        if await page.evaluate("document.activeElement.textContent") == "Show 1 new":
+            break
+        await page.keyboard.press("Shift+Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("row", name="later 4").get_by_role("link")).to_be_focused()
 
 
 async def test_a_dialog_stays_though_its_row_would_be_on_the_next_page_by_now(desk: Desk) -> None:

@@ -82,8 +82,11 @@ export function Pages({ pages, caption, columns, empty }) {
   const rowClass = ({ id }) => (calm.gone.has(id) ? "gone" : "");
   return html`<${Loaded} resource=${resource} lines="8">
     ${() => html`<div aria-busy=${resource.isLoading ? "true" : undefined}>
-      <div class="newer">${calm.news > 0 && html`<${Button} kind="primary small" onClick=${show}>Show ${calm.news}${calm.isMore ? "+" : ""} new</${Button}>`}</div>
-      ${calm.data.data.length ? html`<div ref=${place}><${Table} caption=${caption} columns=${columns} rows=${calm.data.data} rowClass=${rowClass} /></div>` : empty || html`<${Empty} title="Nothing here" />`}
+      ${calm.data.data.length
+        ? html`<div ref=${place}>
+            <div class="newer">${calm.news > 0 && html`<${Button} kind="primary small" onClick=${show}>Show ${calm.news}${calm.isMore ? "+" : ""} new</${Button}>`}</div>
+            <${Table} caption=${caption} columns=${columns} rows=${calm.data.data} rowClass=${rowClass} /></div>`
+        : empty || html`<${Empty} title="Nothing here" />`}
       ${(page > 1 || hasOlder) && html`<nav class="pager" aria-label="Pages of ${caption.toLowerCase()}">
         <${Button} icon="chevron-left" disabled=${page === 1} onClick=${newer}>Newer</${Button}>
         <span aria-live="polite">Page ${page}</span>
