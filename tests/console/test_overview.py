@@ -125,3 +125,21 @@ async def test_what_was_captured_is_known_without_reading_each_capture(desk: Des
     await api.post(f"/v1/charges/{(await api.post('/v1/charges', hold))['id']}/capture")
     await expect(page.locator(".stat").filter(has_text="Sold today")).to_contain_text("AED\u00a036.50")
     await expect(page.locator(".stat").filter(has_text="Credit outstanding")).to_contain_text("AED\u00a063.50")
+
+
+async def test_the_axis_of_what_is_counted_has_whole_numbers(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    second = (datetime.now(UTC) - timedelta(seconds=3)).isoformat().replace("+00:00", "Z")
+    charges = [{"id": str(number), "status": "completed", "created_at": second} for number in range(9)]
+    page = await desk.page()
+    await page.route(
+        "**/v1/charges?from=*",
+        lambda route: route.fulfill(json={"data": charges, "has_more": False, "next_cursor": None}),
+    )
+    await page.get_by_label("Username").fill("admin")
+    await page.get_by_label("Password", exact=True).fill(ADMIN_PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+    ticks = page.locator(".chart .tick[text-anchor=end]")
+    await expect(ticks.filter(has_text="10")).to_have_count(1)
+    assert [text for text in await ticks.all_text_contents() if "." in text] == []

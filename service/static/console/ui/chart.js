@@ -96,7 +96,8 @@ function scales(points, { width, height, from = points[0]?.x ?? 0, to = points.a
 function niceTicks(low, high, count, stepMin) {
   const rough = (high - low || Math.abs(high) || 1) / count;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = Math.max(stepMin, [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((size) => size >= rough));
+  const sizes = [1, 2, 2.5, 5, 10].map((factor) => factor * power);
+  const step = Math.max(stepMin, sizes.find((size) => size >= rough && (!stepMin || size < stepMin || size % stepMin === 0)));
   const ticks = [];
   for (let tick = Math.floor(low / step) * step; tick < high + step * 0.999; tick += step) ticks.push(Number(tick.toPrecision(12)));
   return ticks;
