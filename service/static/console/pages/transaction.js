@@ -65,7 +65,7 @@ function About({ entry, isAdmin }) {
     <${Facts} facts=${[
       ["When", html`<${At} at=${entry.created_at} isExact />`],
       ["Seller", isAdmin && html`<${SellerLink} id=${entry.seller_id} />`],
-      ["Made by", made_by === "system" ? "The service itself" : made_by === entry.seller_id ? "The seller" : isAdmin ? html`The admin <${AdminName} id=${made_by} />` : "An admin"],
+      ["Made by", made_by === "system" ? "The service itself" : made_by === entry.seller_id ? "The seller" : html`${isAdmin ? html`The admin <b><${AdminName} id=${made_by} /></b>` : "An admin"} <${Copyable} text=${made_by} label="Copy the admin's id" />`],
       ["Reason", entry.reason && html`<span dir="auto">${entry.reason}</span>`],
       ["Charge", charge_id && html`<a href=${href(`/charges/${charge_id}`)}><code>${charge_id}</code></a>`],
       ["Credit request", credit_request_id && html`<code>${credit_request_id}</code>`],
