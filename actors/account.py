@@ -58,7 +58,6 @@ from journal.projections import (
     CreditRequestRow,
     CreditRequestStatus,
     Row,
-    unwritten_charge,
 )
 from journal.times import format_time, parse_time
 
@@ -666,13 +665,6 @@ def _apply_to_request(account: Account, entry: Entry) -> Row:
     row = replace(row, status=status, last_seq=entry.seq)
     account.requests[entry.subject_id] = OpenRequest(row, request.opening)
     return row
-
-
-def load_unwritten(account: Account, opening: Entry) -> None:
-    """Brings in a charge that no row tells of, by the entry that opened it."""
-    row = unwritten_charge(opening)
-    if row is not None:
-        account.charges[row.id] = OpenCharge(row, opening)
 
 
 def forget_closed(account: Account, subject_id: str) -> None:

@@ -133,10 +133,6 @@ class Committer:
     def epoch(self) -> int:
         return self._lease.epoch
 
-    @property
-    def is_empty(self) -> bool:
-        return not self._pending and not self._in_flight
-
     def submit(self, submission: Submission) -> None:
         """Plain and synchronous: called in the same step that decided and applied the entries."""
         assert not self.is_recovering

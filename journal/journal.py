@@ -140,11 +140,6 @@ class Journal:
         """Entries that are not durable yet."""
         return 0 if self._committer is None else self._committer.on_their_way
 
-    @property
-    def is_settled(self) -> bool:
-        """Whether nothing that was submitted is still on its way."""
-        return self._committer is None or self._committer.is_empty
-
     # --- life ---
 
     def stop(self) -> None:

@@ -2,7 +2,7 @@
 
     cell            the pool, the cell's schema, the faults of a database that is away
     records         what is answered
-    bounds          from times to seq and position, by binary search
+    ranges          from times to seq and position, by binary search
     transactions    entries: pages, one, all of them in chunks, those after a position
     subjects        what charges and credit requests have in common
     charges         charges by what they are looked for

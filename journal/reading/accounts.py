@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from journal.entry import Entry
-from journal.reading.bounds import Bounds
 from journal.reading.cell import BIGGEST
+from journal.reading.ranges import Ranges
 from journal.reading.records import AccountState, Head
 from journal.reading.subjects import ID_MIN
 from journal.rows import ENTRY_COLUMNS, PREVIOUS_HASH, entry_of
@@ -32,7 +32,7 @@ SELECT s.seller_id::text, e.seq, e.hash FROM sellers s CROSS JOIN LATERAL (
 ORDER BY s.seller_id"""
 
 
-class Accounts(Bounds):
+class Accounts(Ranges):
     async def accounts(self, seller_ids: Sequence[str]) -> dict[str, AccountState]:
         """Those of the sellers that have an account."""
         return {row[0]: AccountState(*row) for row in await self._fetch(STATES, seller_ids)}

@@ -13,7 +13,7 @@ statement is the difference of two such rows and at most 1,000 entries on either
 from typing import Final
 
 from journal.entry import EntryType
-from journal.reading.bounds import Bounds
+from journal.reading.ranges import Ranges
 from journal.reading.records import StatementRecord, Total
 
 CURRENCY_AND_LAST_SEQ: Final = """
@@ -34,7 +34,7 @@ WHERE s.count > 0"""
 RARE_TYPES: Final = tuple(type_ for type_ in EntryType if type_ is not EntryType.CHARGE)
 
 
-class Statements(Bounds):
+class Statements(Ranges):
     async def statement(self, seller_id: str, from_us: int | None, to_us: int | None) -> StatementRecord | None:
         """Of the entries from `from_us` on and before `to_us`; None for a seller without an account."""
         accounts = await self._fetch(CURRENCY_AND_LAST_SEQ, seller_id)

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from journal.entry import Entry
 from journal.ids import is_id
-from journal.reading.bounds import Bounds
 from journal.reading.cell import BIGGEST
+from journal.reading.ranges import Ranges
 from journal.reading.records import Key, SubjectRecord, WrongKey
 from journal.rows import ENTRY_COLUMNS, PREVIOUS_HASH, entry_of
 
@@ -49,7 +49,7 @@ def id_before(before: Key | None) -> str:
     return before
 
 
-class Subjects(Bounds):
+class Subjects(Ranges):
     async def _records(self, rows: Sequence[Any], key_of: Callable[[Entry, int], Key]) -> list[SubjectRecord]:
         """In the order of the rows, which hold `OPENING_COLUMNS` and `last_seq`; `key_of` takes entry and position."""
         continued = [(row["seller_id"], row["last_seq"]) for row in rows if row["last_seq"] != row["seq"]]

@@ -13,8 +13,8 @@ from msgspec.structs import replace
 
 from journal.entry import CHARGE_OPENERS, EntryType
 from journal.ids import seq_of
-from journal.reading.bounds import Bounds
 from journal.reading.cell import BIGGEST
+from journal.reading.ranges import Ranges
 from journal.reading.records import PostedEntry
 from journal.rows import ENTRY_COLUMNS, POSITION, PREVIOUS_HASH, entry_of
 
@@ -77,7 +77,7 @@ class _Range(Struct, frozen=True):
         )
 
 
-class Transactions(Bounds):
+class Transactions(Ranges):
     async def transactions(
         self,
         *,

@@ -186,7 +186,7 @@ class Instance:
         self.directory.drain()
         slow_s = 3 * self._plan.slowest_exchange_s
         ends = self._loop.now + max(DRAIN_S, slow_s)
-        while self._loop.now < ends and not (self.directory.in_flight == 0 and self.journal.is_settled):
+        while self._loop.now < ends and self.directory.in_flight:
             await asyncio.sleep(0.02)
         self._history.happened("drained" if self.directory.in_flight == 0 else "drained not in time", self.name)
         self.journal.stop()

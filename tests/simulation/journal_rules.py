@@ -1,9 +1,9 @@
 """What must be true of the journal by itself, whatever anybody was told: order, books, chain, and the rows."""
 
-from actors.account import Account, apply, load_unwritten
+from actors.account import Account, OpenCharge, apply
 from journal.entry import Entry
 from journal.memory import MemoryDatabase
-from journal.projections import AccountRow, ChargeRow, CreditRequestRow
+from journal.projections import AccountRow, ChargeRow, CreditRequestRow, unwritten_charge
 from tests.simulation.model import Broken, Limits, State, after
 from tests.simulation.operations import History
 
@@ -95,7 +95,8 @@ def _check_apply(database: MemoryDatabase, seller_id: str, entries: list[Entry])
     rows: dict[object, object] = {}
     for entry in entries:
         row = apply(account, entry)
-        load_unwritten(account, entry)
+        if (charge := unwritten_charge(entry)) is not None:
+            account.charges[charge.id] = OpenCharge(charge, entry)
         if row is not None:
             rows[type(row), getattr(row, "seq", 0)] = row
     kept: dict[object, object] = {(AccountRow, 0): database.accounts[seller_id]}

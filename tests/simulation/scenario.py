@@ -440,12 +440,7 @@ class Scenario:
     @staticmethod
     def _is_quiet(instance: Instance) -> bool:
         directory = instance.directory
-        return (
-            directory.in_flight == 0
-            and directory.queued() == 0
-            and instance.journal.is_settled
-            and instance.journal.on_their_way == 0
-        )
+        return directory.in_flight == 0 and directory.queued() == 0 and instance.journal.on_their_way == 0
 
     def _due_holds(self) -> list[str]:
         leader = self._leader()

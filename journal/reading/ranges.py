@@ -35,7 +35,7 @@ WITH RECURSIVE halves (below, above) AS (
 SELECT min(above) FROM halves"""
 
 
-class Bounds(CellReader):
+class Ranges(CellReader):
     """Answers half-open ranges; None for a time means no bound."""
 
     async def _seqs(self, seller_id: str, from_us: int | None, to_us: int | None) -> tuple[int, int]:
