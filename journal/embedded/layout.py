@@ -6,6 +6,7 @@ postgres/             all that the server writes, 0700 and owned by the user tha
     cluster/          the database cluster
     log/              its log, one file per day of the week
     run/              the folder of its socket, when the path is short enough for one
+socket-dir            otherwise: where that folder is, and for which data directory
 restoring/            a data directory in the making, see restoring; it becomes this one when it is complete
 """
 
@@ -138,16 +139,29 @@ class Layout:
                 own.mkdir(mode=0o700, exist_ok=True)
                 os.chown(own, launch.uid, launch.gid)
                 return own
-            if self._socket_note.exists():
-                noted = Path(self._socket_note.read_text())
-                if _is_private(noted, launch.uid):
-                    return noted
+            noted = self._noted_socket_dir()
+            if noted is not None and _is_private(noted, launch.uid):
+                return noted
             short = _make_short_dir()
             os.chown(short, launch.uid, launch.gid)
-            self._socket_note.write_text(str(short))
+            self._socket_note.write_text(f"{self._identity()} {short}")
             return short
         except OSError as error:
             raise unusable(self.data_dir, error) from error
+
+    def _noted_socket_dir(self) -> Path | None:
+        """The folder made before. Only the data directory that it was made for may use it: the note is copied with the
+        rest, and the server of a copy would take the socket away from that of the original, whose service would then
+        sell into the copy."""
+        if not self._socket_note.exists():
+            return None
+        identity, _, folder = self._socket_note.read_text().partition(" ")
+        return Path(folder) if identity == self._identity() else None
+
+    def _identity(self) -> str:
+        """Of the data directory: it keeps it when it is moved, and no copy has the same."""
+        status = self.data_dir.stat()
+        return f"{status.st_dev}:{status.st_ino}"
 
     def _write_passwords(self) -> None:
         lines = [f"*:*:*:{role}:{secrets.token_hex(24)}\n" for role in (OWNER_ROLE, APP_ROLE)]

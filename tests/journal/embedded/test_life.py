@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -242,14 +243,36 @@ async def test_a_data_directory_with_a_path_too_long_for_a_socket_works(fresh_fo
     postgres = make_server(long)
     await postgres.start()
     assert await answer_of(postgres.app_url) == "here"
-    socket_dir = Path((long / "socket-dir").read_text())
+    socket_dir = postgres.socket_dir
+    assert socket_dir is not None
+    assert not socket_dir.is_relative_to(long)
     assert stat.S_IMODE(socket_dir.stat().st_mode) == 0o700
     await postgres.stop()
 
     await postgres.start()
-    assert Path((long / "socket-dir").read_text()) == socket_dir, "the folder is used again, not another one made"
+    assert postgres.socket_dir == socket_dir, "the folder is used again, not another one made"
     await postgres.stop()
     socket_dir.rmdir()
+
+
+async def test_the_copy_of_a_data_directory_in_use_does_not_take_its_socket(fresh_folder, make_server):
+    """Else the service of the original would sell into the copy."""
+    long = fresh_folder / ("very-long-name-" * 8)
+    original = make_server(long / "data")
+    await original.start()
+    shutil.copytree(long / "data", long / "copy")
+    copy = make_server(long / "copy")
+    await copy.start()
+    assert copy.pid != original.pid
+
+    where = "SELECT current_setting('data_directory')"
+    assert await answer_of(original.owner_url, where) == str(long / "data/postgres/cluster")
+    assert await answer_of(copy.owner_url, where) == str(long / "copy/postgres/cluster")
+
+    for server in (copy, original):
+        await server.stop()
+        assert server.socket_dir is not None
+        server.socket_dir.rmdir()
 
 
 async def test_the_pid_of_a_dead_server_may_belong_to_somebody_else_by_now(data_dir, make_server):
