@@ -12,6 +12,9 @@ CONNECTION_FAULTS: Final = (
     asyncpg.OperatorInterventionError,  # shutting down, starting up, terminated
     asyncpg.InsufficientResourcesError,
     asyncpg.PostgresSystemError,  # the server's own input and output
-    asyncpg.ReadOnlySQLTransactionError,  # demoted to a replica
+    asyncpg.InvalidTransactionStateError,  # demoted to a replica; a time limit of the server's on transactions
+    asyncpg.LockNotAvailableError,  # its limit on waits for locks
+    asyncpg.TransactionRollbackError,  # deadlock, serialization
 )
-"""Faults of the connection or the server, after which the same statement may be tried again; not of the statement."""
+"""Faults of the connection or the server, after which the same statement may be tried again; not of the statement.
+Among them are those of limits that an operator has set for the role, the database or the server."""

@@ -80,6 +80,13 @@ FLUSH_SETTINGS: Final = {
     # An owner that stops, or whose host vanishes, between two messages of a flush must not keep the lease's row locked
     # against its successor: the server ends such a transaction by itself.
     "idle_in_transaction_session_timeout": "5000",
+    # The flush has time limits of its own. Those that an operator has set for everybody would end it for each seller in
+    # turn, while a table is locked, or end its connection while nobody sells.
+    "lock_timeout": "0",
+    "statement_timeout": "0",
+    "idle_session_timeout": "0",
+    # It waits for the lease's row, and reads it as it is then.
+    "default_transaction_isolation": "read committed",
     "tcp_user_timeout": "10000",
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "2",

@@ -155,6 +155,45 @@ async def test_while_nobody_sells_no_transaction_is_open(database: Database, poo
     await store.close()
 
 
+@pytest.mark.parametrize(("limit", "value"), [("lock_timeout", "20ms"), ("transaction_timeout", "1s")])
+async def test_a_time_limit_of_an_operator_is_the_database_being_away(
+    database: Database, owner: Any, limit: str, value: str
+) -> None:
+    """Not a bug that ends the service: behind a locked table, renewals of the lease and reads are tried again."""
+    await owner.execute(f"ALTER DATABASE {database.name} SET {limit} = '{value}'")
+    async with asyncpg.create_pool(database.app_url, min_size=1, server_settings={"role": SERVICE_ROLE}) as pool:
+        store = PostgresStore(database.app_url, pool)
+        await lead(store)
+        async with owner.transaction():
+            await owner.execute("LOCK TABLE cell_00.lease, cell_00.entries")
+            with pytest.raises(JournalUnavailable):
+                await store.renew(TTL_S)
+            with pytest.raises(JournalUnavailable):
+                await store.load(SELLER)
+        assert await store.renew(TTL_S) is not None
+        await store.close()
+
+
+async def test_a_time_limit_of_an_operator_does_not_end_a_flush(database: Database, pool: Any, owner: Any) -> None:
+    """It has its own. A flush that waits for its lock would be refused, and be sent again for each seller in turn."""
+    await owner.execute(f"ALTER DATABASE {database.name} SET lock_timeout = '20ms'")
+    await owner.execute(f"ALTER DATABASE {database.name} SET statement_timeout = '1s'")
+    store = PostgresStore(database.app_url, pool)
+    lease = await lead(store)
+    observer = await asyncpg.connect(database.owner_url, server_settings={"statement_timeout": "0"})
+    async with owner.transaction():
+        await owner.execute("SELECT FROM cell_00.lease FOR UPDATE")
+        flush = asyncio.ensure_future(store.flush(lease.epoch, Writer().batch()))
+        waiting = await blocked_flush(observer)
+        is_over = "SELECT clock_timestamp() > query_start + interval '1.2 s' FROM pg_stat_activity WHERE pid = $1"
+        while not await observer.fetchval(is_over, waiting):
+            await asyncio.sleep(0.05)
+        assert not flush.done()
+    assert await flush == []
+    await observer.close()
+    await store.close()
+
+
 async def test_preparing_the_flush_does_not_wait_for_ever(database: Database, pool: Any, owner: Any) -> None:
     """A table may be locked when the connection is made. The attempt ends in time, and leaves no backend behind in the
     queue for the lock; the next attempt finds the table free."""
