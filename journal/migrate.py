@@ -23,6 +23,7 @@ from typing import Final
 import asyncpg
 from msgspec import Struct
 
+from journal.connections import CONNECTION_FAULTS
 from journal.schema_faults import (
     DatabaseNewer,
     DatabaseUnreachable,
@@ -198,17 +199,17 @@ async def _connected(url: str) -> AsyncIterator[asyncpg.Connection]:
         connection = await asyncpg.connect(url, timeout=_CONNECT_TIMEOUT_S)
     except TimeoutError:
         raise DatabaseUnreachable(f"the database did not answer within {_CONNECT_TIMEOUT_S} s") from None
-    except (OSError, asyncpg.PostgresError) as error:
+    except (OSError, asyncpg.PostgresError, asyncpg.InternalClientError) as error:
         raise DatabaseUnreachable(f"cannot connect to the database: {error}") from None
     except (ValueError, asyncpg.InterfaceError):
         # What the parser of the URL complains of may be a piece of the password.
         raise DatabaseUnreachable("cannot connect to the database: its URL is not a valid one") from None
     try:
         yield connection
-    except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
-        raise DatabaseUnreachable(f"the connection to the database was lost: {error}") from error
+    except CONNECTION_FAULTS as error:
+        raise DatabaseUnreachable(f"the database went away: {error}") from error
     finally:
         try:
             await asyncio.wait_for(connection.close(), _CONNECT_TIMEOUT_S)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except (asyncpg.PostgresError, *CONNECTION_FAULTS):
             connection.terminate()

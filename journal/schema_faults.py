@@ -9,7 +9,7 @@ class SchemaFault(Exception):
 
 
 class DatabaseUnreachable(SchemaFault):
-    """No connection came about: look at the address, the credentials, and whether the server runs."""
+    """No connection came about, or it was lost: look at the address, the credentials, and whether the server runs."""
 
 
 class DatabaseUnsuitable(SchemaFault):

@@ -14,11 +14,13 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import asyncpg
 from msgspec import Struct
 
+from journal.connections import CONNECTION_FAULTS
 from journal.embedded import EmbeddedPostgres, running
 from journal.embedded.layout import APP_ROLE
 from journal.embedded.server import Say
 from journal.migrate import check_version, migrate
 from journal.service_role import SERVICE_ROLE
+from journal.store import JournalUnavailable
 
 STATEMENT_CACHE: Final = 1024
 COMMAND_TIMEOUT_S: Final = 30.0
@@ -88,16 +90,19 @@ def _user_of(home: DatabaseHome) -> str | None:
 async def pool_of(
     url: str, size_max: int, settings: Mapping[str, str] | None = None
 ) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
-    """Connections that act as the service's role, whoever the URL signs in as."""
-    pool = await asyncpg.create_pool(
-        url,
-        min_size=1,
-        max_size=size_max,
-        max_inactive_connection_lifetime=60,
-        statement_cache_size=STATEMENT_CACHE,
-        command_timeout=COMMAND_TIMEOUT_S,
-        server_settings={"role": SERVICE_ROLE, "application_name": "charge-shop", "jit": "off", **(settings or {})},
-    )
+    """Connections that act as the service's role, whoever the URL signs in as. Raises JournalUnavailable."""
+    try:
+        pool = await asyncpg.create_pool(
+            url,
+            min_size=1,
+            max_size=size_max,
+            max_inactive_connection_lifetime=60,
+            statement_cache_size=STATEMENT_CACHE,
+            command_timeout=COMMAND_TIMEOUT_S,
+            server_settings={"role": SERVICE_ROLE, "application_name": "charge-shop", "jit": "off", **(settings or {})},
+        )
+    except (asyncpg.PostgresError, *CONNECTION_FAULTS) as fault:
+        raise JournalUnavailable(f"cannot connect to the database: {fault}") from fault
     try:
         yield pool
     finally:

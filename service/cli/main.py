@@ -1,7 +1,7 @@
 """`charge-shop`: the commands, their options, and how they end.
 
 Exit status 0: done. 1: done, and the answer is no (a journal that is not what it should be). 2: a wrong option, value
-or address, or something that is in the way; one line says what, never a traceback.
+or address, or something that is in the way; one line says what. A bug ends with 2 and its traceback: it is no answer.
 
 Adding a command: 1. its function in `service/cli/commands.py` or beside it; 2. its row in `COMMANDS`.
 """
@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import sys
+import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -114,6 +115,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except Exception:
+        traceback.print_exc()
+        return 2
 
 
 async def _run(run: Run, chosen: Settings, options: argparse.Namespace) -> int:

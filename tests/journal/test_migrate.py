@@ -127,6 +127,18 @@ async def test_a_wrong_password_is_one_line_without_it(database: Database) -> No
     assert "s3cret" not in str(failure.value)
 
 
+async def test_a_database_that_goes_away_while_it_is_looked_at_is_one_line(database: Database) -> None:
+    """Whatever ends the statement: here the time for which it may wait for a lock."""
+    owner = await asyncpg.connect(database.owner_url)
+    await owner.execute(f"ALTER DATABASE {database.name} SET lock_timeout = '20ms'")
+    async with owner.transaction():
+        await owner.execute("LOCK TABLE shop.migrations")
+        for attempt in (migrate(database.owner_url), check_version(database.app_url)):
+            with pytest.raises(DatabaseUnreachable, match="lock timeout"):
+                await attempt
+    await owner.close()
+
+
 async def test_a_server_that_does_not_store_utf8_is_refused(postgres, empty_database: Database) -> None:
     async with connected(empty_database.owner_url) as connection:
         await connection.execute("CREATE DATABASE latin1 ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")

@@ -302,6 +302,18 @@ async def test_a_password_that_is_no_text_is_refused_in_one_line(tmp_path: Path)
     assert "not text" in one_line(said.decode())
 
 
+async def test_a_start_for_which_too_few_connections_are_left_is_one_line(database: Database) -> None:
+    """Enough to look at the database, too few to serve."""
+    owner = await asyncpg.connect(database.owner_url)
+    await owner.execute(f"ALTER DATABASE {database.name} CONNECTION LIMIT 2")
+    async with asyncio.timeout(60):
+        refused = await charge_shop("serve", "--port", "0", extra={"CHARGE_SHOP_DATABASE_URL": database.app_url})
+    assert refused.status == 2
+    assert "too many connections" in refused.err.splitlines()[-1]
+    assert "Traceback" not in refused.err
+    await owner.close()
+
+
 async def test_a_seller_that_the_journal_does_not_know_is_not_called_whole(database: Database) -> None:
     nobody = "0195f3a2-c4b0-7000-8000-002a5d3e9c41"
     refused = await charge_shop("verify", "--seller", nobody, extra={"CHARGE_SHOP_DATABASE_URL": database.owner_url})
