@@ -1,5 +1,6 @@
 """What it means when a connection to the database fails."""
 
+import asyncio
 from typing import Final
 
 import asyncpg
@@ -18,3 +19,14 @@ CONNECTION_FAULTS: Final = (
 )
 """Faults of the connection or the server, after which the same statement may be tried again; not of the statement.
 Among them are those of limits that an operator has set for the role, the database or the server."""
+
+
+def raise_if_cancelled(fault: BaseException) -> None:
+    """To be called with each of these faults that may come of giving a connection back to its pool.
+
+    Who cancels a task that is asking the database has its statement cancelled there. Where that fails too, the fault
+    takes the place of the cancellation, and a task that takes it for the database being away would go on: a sweeper
+    that nobody can stop, an actor that decides while its account is loaded afresh."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError from fault

@@ -12,7 +12,7 @@ from typing import Any, Final
 import asyncpg
 import msgspec
 
-from journal.connections import CONNECTION_FAULTS
+from journal.connections import CONNECTION_FAULTS, raise_if_cancelled
 from journal.entry import Entry
 from journal.flush_statement import FLUSH, FLUSH_SETTINGS, PROJECTIONS, TRANSACTION_TIMEOUT
 from journal.ids import seq_of
@@ -348,6 +348,7 @@ class PostgresStore:
             async with self._pool.acquire(timeout=self._flush_timeout_s) as connection:
                 yield connection
         except CONNECTION_FAULTS as fault:
+            raise_if_cancelled(fault)
             raise JournalUnavailable(f"{type(fault).__name__}: {fault}") from fault
 
     def _sql(self, statement: str) -> str:

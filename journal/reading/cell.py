@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from journal.connections import CONNECTION_FAULTS
+from journal.connections import CONNECTION_FAULTS, raise_if_cancelled
 from journal.store import JournalUnavailable
 
 BIGGEST: Final = 2**63 - 1
@@ -39,6 +39,7 @@ class CellReader:
             async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
                 return await connection.fetch(self._sql(statement), *arguments)
         except CONNECTION_FAULTS as fault:
+            raise_if_cancelled(fault)
             raise JournalUnavailable(f"{type(fault).__name__}: {fault}") from fault
 
     async def _fetch_sums(self, *statements: str) -> list[list[Any]]:
@@ -51,6 +52,7 @@ class CellReader:
                 await connection.execute(SUMMING_SETTINGS)
                 return [await connection.fetch(self._sql(statement)) for statement in statements]
         except CONNECTION_FAULTS as fault:
+            raise_if_cancelled(fault)
             raise JournalUnavailable(f"{type(fault).__name__}: {fault}") from fault
 
     def _sql(self, statement: str) -> str:

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from journal.connections import CONNECTION_FAULTS
+from journal.connections import CONNECTION_FAULTS, raise_if_cancelled
 from journal.store import JournalUnavailable, NotApplied, OutcomeUnknown
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -33,6 +33,7 @@ class Database:
             async with self._pool.acquire(timeout=self._acquire_timeout_s) as connection:
                 yield connection
         except CONNECTION_FAULTS as fault:
+            raise_if_cancelled(fault)
             raise JournalUnavailable(str(fault)) from fault
 
     @asynccontextmanager
@@ -58,4 +59,5 @@ class Database:
         except asyncpg.TransactionRollbackError as fault:  # deadlock, serialization
             raise NotApplied(str(fault)) from fault
         except CONNECTION_FAULTS as fault:
+            raise_if_cancelled(fault)
             raise (OutcomeUnknown if is_committing else JournalUnavailable)(str(fault)) from fault

@@ -214,6 +214,27 @@ async def test_preparing_the_flush_does_not_wait_for_ever(database: Database, po
     await store.close()
 
 
+async def test_a_cancellation_stays_one_though_its_connection_cannot_be_given_back(
+    database: Database, pool: Any, owner: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the database does not answer any more: else whoever is cancelled would go on."""
+    store = PostgresStore(database.app_url, pool)
+
+    async def unanswered(*_: object, **__: object) -> None:
+        raise TimeoutError
+
+    async with owner.transaction():
+        await owner.execute("LOCK TABLE cell_00.charges")
+        observer = await asyncpg.connect(database.owner_url)
+        asking = asyncio.create_task(store.sellers_with_expired_holds(0, 1))
+        await blocked(observer, "expires_at_us <= $1")
+        monkeypatch.setattr(asyncpg.Pool, "release", unanswered)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        await observer.close()
+
+
 async def test_the_service_role_cannot_change_the_journal(database: Database, pool: Any, owner: Any) -> None:
     store = PostgresStore(database.app_url, pool)
     lease = await lead(store)
