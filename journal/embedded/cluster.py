@@ -35,6 +35,8 @@ SETTINGS: Mapping[str, str] = {
     # Few checkpoints, since each makes the next write of every page a full one.
     "max_wal_size": "2GB",
     "min_wal_size": "256MB",
+    # A backup that begins finds its first log still there, though others' checkpoints come between.
+    "wal_keep_size": "128MB",
     "checkpoint_timeout": "15min",
     # Statements are short; compiling them costs more than it gains.
     "jit": "off",

@@ -275,6 +275,18 @@ async def test_the_copy_of_a_data_directory_in_use_does_not_take_its_socket(fres
         server.socket_dir.rmdir()
 
 
+async def test_checkpoints_do_not_take_the_log_away_from_a_backup_that_begins(data_dir, make_server):
+    """pg_basebackup asks for the log where its backup begins, a moment after that: two other backups, each of which
+    begins with a checkpoint, may come between."""
+    postgres = make_server(data_dir)
+    await postgres.start()
+    begin = str(await answer_of(postgres.owner_url, "SELECT pg_walfile_name(pg_current_wal_lsn())"))
+    for _ in range(3):
+        await answer_of(postgres.owner_url, "SELECT pg_logical_emit_message(false, '', ''), pg_switch_wal()")
+        await answer_of(postgres.owner_url, "CHECKPOINT")
+    assert await answer_of(postgres.owner_url, f"SELECT count(*) FROM pg_ls_waldir() WHERE name = '{begin}'") == 1
+
+
 async def test_the_pid_of_a_dead_server_may_belong_to_somebody_else_by_now(data_dir, make_server):
     postgres = make_server(data_dir)
     await postgres.start()
