@@ -47,6 +47,8 @@ log = logging.getLogger(__name__)
 JOURNAL_POOL_MAX = 8
 READER_POOL_MAX = 6
 IDENTITY_POOL_MAX = 6
+STOP_TIMEOUT_S = 5.0
+"""For what the end asks of the database: the lease given back, the last uses of API keys written."""
 
 
 class Services:
@@ -235,12 +237,11 @@ def _frozen_changed(is_frozen: bool) -> None:
 async def running(settings: Settings, home: DatabaseHome) -> AsyncIterator[Services]:
     """The services with everything that works in the background. Leaving it gives the lease back."""
     async with AsyncExitStack() as stack:
+        journal_pool = await stack.enter_async_context(pool_of(home.app_url, JOURNAL_POOL_MAX))
+        reader_pool = await stack.enter_async_context(pool_of(home.app_url, READER_POOL_MAX, READ_SETTINGS))
+        identity_pool = await stack.enter_async_context(pool_of(home.app_url, IDENTITY_POOL_MAX))
         services = Services(
-            settings,
-            home,
-            journal_pool=await stack.enter_async_context(pool_of(home.app_url, JOURNAL_POOL_MAX)),
-            reader_pool=await stack.enter_async_context(pool_of(home.app_url, READER_POOL_MAX, READ_SETTINGS)),
-            identity_pool=await stack.enter_async_context(pool_of(home.app_url, IDENTITY_POOL_MAX)),
+            settings, home, journal_pool=journal_pool, reader_pool=reader_pool, identity_pool=identity_pool
         )
         stack.push_async_callback(services.store.close)
         stack.callback(services.passwords.close)
@@ -259,6 +260,9 @@ async def running(settings: Settings, home: DatabaseHome) -> AsyncIterator[Servi
         try:
             yield services
         finally:
+            # A database that does not answer must not keep us: whoever still waits for it then is told that it is away.
+            for pool in (journal_pool, reader_pool, identity_pool):
+                stack.callback(asyncio.get_running_loop().call_later(STOP_TIMEOUT_S, pool.terminate).cancel)
             await services.verification_runs.close()
             services.journal.stop()
             await asyncio.gather(leading, return_exceptions=True)

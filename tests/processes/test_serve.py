@@ -7,8 +7,10 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 import asyncpg
@@ -199,6 +201,42 @@ async def test_a_service_that_stops_says_so_to_whoever_comes_while_it_still_answ
         assert (await slow.readline()).startswith(b"HTTP/1.1 422 ")
         sending.close()
         assert await shop.process.wait() == 0
+
+
+@asynccontextmanager
+async def line_to(url: str) -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """A way to the database on which nothing arrives any more once the event is cleared. `url` names a Unix socket."""
+    upstream = urlsplit(url)
+    query = parse_qs(upstream.query)
+    is_open = asyncio.Event()
+    is_open.set()
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            await is_open.wait()
+            writer.write(data)
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far = await asyncio.open_unix_connection(f"{query['host'][0]}/.s.PGSQL.{query['port'][0]}")
+        await asyncio.gather(pump(reader, far[1]), pump(far[0], writer), return_exceptions=True)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        credential, port = upstream.netloc.rpartition("@")[0], server.sockets[0].getsockname()[1]
+        yield f"postgresql://{credential}@127.0.0.1:{port}{upstream.path}?sslmode=disable", is_open
+        is_open.set()
+
+
+async def test_a_stop_does_not_wait_for_a_database_that_does_not_answer(
+    database: Database, http: aiohttp.ClientSession
+) -> None:
+    async with line_to(database.owner_url) as (url, is_open), serving(extra={"CHARGE_SHOP_DATABASE_URL": url}) as shop:
+        await until_ready(Client(http, shop.address))
+        is_open.clear()
+        shop.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(20):
+            assert await shop.process.wait() == 0
 
 
 async def test_a_standby_takes_over_when_the_first_is_killed(database: Database, http: aiohttp.ClientSession) -> None:
