@@ -101,6 +101,12 @@ class Api:
     async def get(self, path: str) -> Any:
         return await self._ask("GET", path, None)
 
+    async def end(self, token: str) -> None:
+        """Signs out whoever has the token."""
+        headers = {"Authorization": f"Bearer {token}"}
+        async with self._client.delete(f"{self._url}/v1/auth/token", headers=headers) as response:
+            assert response.status == 204
+
     async def _ask(self, method: str, path: str, body: Any) -> Any:
         request = self._client.request(method, self._url + path, json=body, headers=self._headers)
         async with request as response:

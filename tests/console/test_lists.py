@@ -4,6 +4,7 @@ import asyncio
 import csv
 import re
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -313,10 +314,14 @@ async def test_what_is_hours_old_is_listed_by_the_time_of_day(desk: Desk) -> Non
     from playwright.async_api import expect
 
     seller = await sold(desk, 1)
-    page = await desk.page()
-    await page.clock.install(time=datetime.now(UTC) + timedelta(hours=3))
-    await page.get_by_label("Username").fill(seller.username)
-    await page.get_by_label("Password", exact=True).fill(PASSWORD)
-    await page.get_by_role("button", name="Sign in").click()
+    page = await desk.signed_in(seller.username)
+
+    async def three_hours_later(route: "Route") -> None:
+        answer = await route.fetch()
+        date = format_datetime(datetime.now(UTC) + timedelta(hours=3), usegmt=True)
+        await route.fulfill(response=answer, headers={**answer.headers, "date": date})
+
+    await page.route(re.compile("/v1/(?!events)"), three_hours_later)
+    await page.reload()
     when = page.get_by_role("row", name="till 0").get_by_role("time")
     await expect(when).to_have_text(re.compile(r"\d{1,2}:\d\d [AP]M$"))

@@ -1,6 +1,7 @@
 // The whole shop at a glance, live.
 
 import { html, useEffect, useReducer, useRef, useState } from "../app/preact.js";
+import { now } from "../app/clock.js";
 import { useLive } from "../app/live.js";
 import { usePendingCount } from "../app/pending.js";
 import { useResource } from "../app/resource.js";
@@ -91,13 +92,13 @@ function Health() {
 function PaceChart({ pace }) {
   const said = ({ second, count }) => (second < pace.since ? "not counted" : `${whole(count)} ${count === 1 ? "charge" : "charges"}`);
   const points = pace.points.map((point) => ({ x: point.second * 1000, y: point.count, label: `${clock(point.second * 1000)}: ${said(point)}` }));
-  const now = pace.perSecond === null ? "" : ` now ${rate(pace.perSecond)} per second.`;
+  const pacing = pace.perSecond === null ? "" : ` now ${rate(pace.perSecond)} per second.`;
   return html`<${TimeChart} points=${points} kind="bars" isWhole knownFrom=${pace.since * 1000} height=${220} formatX=${secondsAgo} formatY=${(ticks) => ticks.map(whole)}
-    summary=${`Charges per second in the last two minutes;${now}`} />`;
+    summary=${`Charges per second in the last two minutes;${pacing}`} />`;
 }
 
 function secondsAgo(moment) {
-  const seconds = Math.round((Date.now() - moment) / 10000) * 10;
+  const seconds = Math.round((now() - moment) / 10000) * 10;
   return seconds < 10 ? "now" : `${seconds} s ago`;
 }
 

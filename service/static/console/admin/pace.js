@@ -2,6 +2,7 @@
 // up again when some of those were missed. Of a busy shop the list is not read back that far: what is not known is not zero.
 
 import { get } from "../app/api.js";
+import { now, told } from "../app/clock.js";
 import { useEffect, useRef } from "../app/preact.js";
 import { useLive } from "../app/live.js";
 import { useResource } from "../app/resource.js";
@@ -15,7 +16,7 @@ const SALES = new Set(["charge", "hold"]);
 /** {points: [{second, count}], since (the first second that is known), perSecond (mean of the last ten; null until known)} */
 export function usePace() {
   const ids = useRef(new Map()).current; // of each second; a charge has the id of the entry that made it
-  const now = Math.floor(useNow() / 1000);
+  const current = Math.floor(useNow() / 1000);
 
   const count = ({ id, created_at }) => {
     const second = Math.floor(Date.parse(created_at) / 1000);
@@ -29,12 +30,12 @@ export function usePace() {
   }, []);
   useLive((entries) => entries.filter(({ type }) => SALES.has(type)).forEach(count));
   useEffect(() => {
-    for (const second of ids.keys()) if (second < now - SHOWN_S - 5) ids.delete(second);
-  }, [now]);
+    for (const second of ids.keys()) if (second < current - SHOWN_S - 5) ids.delete(second);
+  }, [current]);
 
-  const since = data?.since ?? now + 1;
+  const since = data?.since ?? current + 1;
   const points = Array.from({ length: SHOWN_S }, (_, index) => {
-    const second = now - SHOWN_S + 1 + index;
+    const second = current - SHOWN_S + 1 + index;
     return { second, count: second < since ? 0 : (ids.get(second)?.size ?? 0) };
   });
   const last = points.slice(-MEAN_S - 1, -1).filter(({ second }) => second >= since);
@@ -43,7 +44,8 @@ export function usePace() {
 
 /** {charges, since}: the newest that were not declined, and the first second of which they are all. */
 async function backfill(signal) {
-  const from_ms = Date.now() - SHOWN_S * 1000;
+  await told.until(Boolean); // from when on: something else is asked for beside it
+  const from_ms = now() - SHOWN_S * 1000;
   const charges = [];
   let page = { has_more: true };
   for (let turn = 0; page.has_more && turn < BACKFILL_PAGES; turn++) {

@@ -2,6 +2,7 @@
 //   Problem     the service said no, and why: certainly not applied (unless its code is outcome_unknown)
 //   LostAnswer  nothing came back: what was asked may or may not have happened
 
+import { heard } from "./clock.js";
 import { answered, lost, unavailable } from "./connection.js";
 import { end, session } from "./session.js";
 
@@ -59,6 +60,7 @@ export async function request(method, path, { query, body, key, signal, headers 
   if (key) sent["Idempotency-Key"] = key;
   if (body !== undefined) sent["Content-Type"] = "application/json";
   const signals = [signal, timeout_ms && AbortSignal.timeout(timeout_ms)].filter(Boolean);
+  const sent_ms = Date.now();
   let response;
   try {
     response = await fetch(address(path, query), {
@@ -72,6 +74,7 @@ export async function request(method, path, { query, body, key, signal, headers 
   } catch (fault) {
     throw interrupted(fault, signal);
   }
+  heard(response.headers.get("Date"), sent_ms, Date.now());
   if (response.ok) {
     answered();
     return response;

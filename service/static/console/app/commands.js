@@ -4,6 +4,7 @@
 
 import { useCallback, useRef, useState } from "./preact.js";
 import { isInDoubt, LostAnswer, post, Problem } from "./api.js";
+import { now } from "./clock.js";
 import { connection, whenAnswering } from "./connection.js";
 import { session } from "./session.js";
 
@@ -115,7 +116,7 @@ export async function madeOrFound(make, find) {
       await whenAnswering();
       try {
         const made = await find();
-        if (made && Date.now() - Date.parse(made.created_at) < RECENT_MS) return { made, wasLost: true };
+        if (made && now() - Date.parse(made.created_at) < RECENT_MS) return { made, wasLost: true };
         throw fault;
       } catch (other) {
         if (other === fault || !(other instanceof LostAnswer || other.status === 503)) throw other;

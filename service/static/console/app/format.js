@@ -1,5 +1,7 @@
 // How things are written for people: in the browser's language, in the currency's own format, in local time.
 
+import { now } from "./clock.js";
+
 const locales = navigator.languages?.length ? [...navigator.languages] : undefined;
 const TICK_DECIMALS_MAX = 8;
 const moneyFormats = new Map();
@@ -55,19 +57,19 @@ export const shortClock = (moment) => formats.shortClock.format(new Date(moment)
 export const shortDate = (moment) => formats.shortDate.format(new Date(moment));
 
 /** "4 minutes ago" within the hour; then the time of day, which says more than "5 hours ago" on every row of a list. */
-export function ago(text, now = Date.now()) {
-  const seconds = Math.round((Date.parse(text) - now) / 1000);
+export function ago(text, moment = now()) {
+  const seconds = Math.round((Date.parse(text) - moment) / 1000);
   const size = Math.abs(seconds);
-  if (size < 45) return seconds <= 0 ? "just now" : formats.relative.format(seconds, "second");
+  if (size < 45) return seconds <= 1 ? "just now" : formats.relative.format(seconds, "second");
   if (size < 3600) return formats.relative.format(Math.round(seconds / 60), "minute");
-  const [then, today] = [new Date(text), new Date(now)];
+  const [then, today] = [new Date(text), new Date(moment)];
   if (then.toDateString() === today.toDateString()) return shortClock(text);
   return then.getFullYear() === today.getFullYear() ? formats.dayTime.format(then) : time(text);
 }
 
 /** "14:59" until a time; "now" when it has come. */
-export function countdown(text, now = Date.now()) {
-  const seconds = Math.max(0, Math.floor((Date.parse(text) - now) / 1000));
+export function countdown(text, moment = now()) {
+  const seconds = Math.max(0, Math.floor((Date.parse(text) - moment) / 1000));
   if (!seconds) return "now";
   const hours = Math.floor(seconds / 3600);
   const two = (number) => String(number).padStart(2, "0");
@@ -80,7 +82,7 @@ export const shortHash = (hash) => `${hash.slice(0, 8)}…${hash.slice(-6)}`;
 
 /** Midnight, local, so many days from today, as the API takes it. */
 export function midnight(days = 0) {
-  const day = new Date();
+  const day = new Date(now());
   day.setHours(0, 0, 0, 0);
   day.setDate(day.getDate() + days);
   return day.toISOString();

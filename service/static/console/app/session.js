@@ -5,13 +5,10 @@ import { Store } from "./store.js";
 
 const KEPT_AS = "charge-shop.session";
 
-const found = kept();
-const isOver = found !== null && Date.parse(found.expires_at) <= Date.now();
-
 /** null, or {token, expires_at, role, seller_id, id, username, seller} (seller: the Seller object, for sellers) */
-export const session = new Store(isOver ? null : found);
+export const session = new Store(kept());
 /** Why the sign-in page is shown, when it was not the person's own wish. */
-export const endedBecause = new Store(isOver ? "expired" : null);
+export const endedBecause = new Store(null);
 
 export function begin(value) {
   endedBecause.set(null);

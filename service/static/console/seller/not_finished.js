@@ -2,6 +2,7 @@
 // sells it once at most, or is looked up.
 
 import { html, useState } from "../app/preact.js";
+import { ofService } from "../app/clock.js";
 import { decimalsOf, withDecimals } from "../app/money.js";
 import { explain } from "../app/problems.js";
 import { go } from "../app/router.js";
@@ -16,7 +17,7 @@ export function NotFinished({ sale, who }) {
   const { currency, credit_limit } = who.seller;
   const columns = [
     { name: "Number", isMain: true, cell: ({ body }) => html`<span class="phone" dir="ltr">${body.phone_number}</span>` },
-    { name: "Begun", cell: ({ at }) => html`<${Ago} at=${new Date(at || 0).toISOString()} />` },
+    { name: "Begun", cell: ({ at }) => html`<${Ago} at=${new Date(ofService(at || 0)).toISOString()} />` },
     { name: "Amount", isEnd: true, isTop: true, cell: ({ body }) => html`<${Amount} value=${withDecimals(body.amount, decimalsOf(credit_limit))} currency=${currency} />` },
     { name: "Actions", isEnd: true, cell: (intent) => html`<${Actions} sale=${sale} intent=${intent} />` },
   ];

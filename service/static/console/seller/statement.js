@@ -2,6 +2,7 @@
 
 import { html, useRef } from "../app/preact.js";
 import { get } from "../app/api.js";
+import { now } from "../app/clock.js";
 import { useResource } from "../app/resource.js";
 import { place, setQuery } from "../app/router.js";
 import { useStore } from "../app/store.js";
@@ -32,7 +33,7 @@ export function StatementPage({ who }) {
       return { statement, ...(await balances(statement, who.seller, (range) => entriesOf(asked, range, known, signal), signal)) };
     },
     [asked.from, asked.to],
-    { isAbout: () => !asked.to || Date.parse(asked.to) > Date.now() },
+    { isAbout: () => !asked.to || Date.parse(asked.to) > now() },
   );
   const isChosen = (preset) => preset.from === period.from && preset.to === period.to;
   return html`<${Page} title="Statement" actions=${html`<${CsvButton} query=${asked} filename=${`statement-${period.from || "start"}-${period.to || "now"}.csv`} /><${Button} icon="printer" onClick=${() => window.print()}>Print</${Button}>`}>
@@ -53,7 +54,7 @@ function Statement({ statement, points, isExact }) {
   return html`
     <div class="stats three">
       <${Stat} label="Opening balance" note=${exactTime(statement.from)}><${Figure} value=${opening_balance} currency=${currency} /></${Stat}>
-      <${Stat} label="Closing balance" note=${Date.parse(statement.to) > Date.now() ? "Now" : exactTime(statement.to)}><${Figure} value=${closing_balance} currency=${currency} /></${Stat}>
+      <${Stat} label="Closing balance" note=${Date.parse(statement.to) > now() ? "Now" : exactTime(statement.to)}><${Figure} value=${closing_balance} currency=${currency} /></${Stat}>
       <${Stat} label="Entries"><span class="figure">${whole(entries)}</span></${Stat}>
     </div>
     <${Card} title="Available credit">
@@ -78,7 +79,7 @@ async function balances(statement, seller, entriesIn, signal) {
   const { currency, from, to } = statement;
   // Before the seller was there, and after now, there is nothing to draw.
   const start = Math.max(Date.parse(from), Date.parse(seller.created_at));
-  const end = Math.min(Date.parse(to), Date.now());
+  const end = Math.min(Date.parse(to), now());
   const point = (x, text) => ({ x, y: Number(text), label: `${exactTime(x)}: ${money(text, currency)}` });
   const around = (points) => [point(start, statement.opening_balance), ...points, point(end, statement.closing_balance)];
   if (end <= start) return { points: [point(Date.parse(from), statement.opening_balance), point(Date.parse(to), statement.opening_balance)], isExact: true };

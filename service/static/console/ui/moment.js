@@ -1,22 +1,25 @@
 // Times: said as people say them, exact to the second and in UTC when pointed at.
 
 import { html, useEffect, useState } from "../app/preact.js";
+import { now, offset_ms } from "../app/clock.js";
 import { ago, countdown, exactTime, time } from "../app/format.js";
 
 const tick_ms = 1000;
 
 export function useNow(every_ms = tick_ms) {
-  const [now, setNow] = useState(Date.now());
+  const [moment, setMoment] = useState(now());
   useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), every_ms);
-    return () => clearInterval(timer);
+    const look = () => setMoment(now());
+    const timer = setInterval(look, every_ms);
+    const stop = offset_ms.watch(look);
+    return () => (clearInterval(timer), stop());
   }, [every_ms]);
-  return now;
+  return moment;
 }
 
 export function Ago({ at }) {
-  const now = useNow(15000);
-  return html`<time datetime=${at} title="${exactTime(at)} (${at})">${ago(at, now)}</time>`;
+  const moment = useNow(15000);
+  return html`<time datetime=${at} title="${exactTime(at)} (${at})">${ago(at, moment)}</time>`;
 }
 
 export function At({ at, isExact }) {
@@ -24,7 +27,7 @@ export function At({ at, isExact }) {
 }
 
 export function Countdown({ to }) {
-  const now = useNow();
-  const isSoon = Date.parse(to) - now < 60000;
-  return html`<time datetime=${to} title=${exactTime(to)} class="countdown ${isSoon ? "soon" : ""}">${countdown(to, now)}</time>`;
+  const moment = useNow();
+  const isSoon = Date.parse(to) - moment < 60000;
+  return html`<time datetime=${to} title=${exactTime(to)} class="countdown ${isSoon ? "soon" : ""}">${countdown(to, moment)}</time>`;
 }
