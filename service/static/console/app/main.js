@@ -2,8 +2,9 @@
 
 import { html, render } from "./preact.js";
 import { follow } from "./live.js";
-import { session } from "./session.js";
+import { isFresh, session } from "./session.js";
 import { useStore } from "./store.js";
+import { askOthers } from "./tabs.js";
 import { Shell } from "./shell.js";
 import { SignIn } from "../pages/sign_in.js";
 import { Banner } from "../ui/banner.js";
@@ -14,5 +15,6 @@ function Console() {
   return html`<${Banner} />${who ? html`<${Shell} key=${who.token} who=${who} />` : html`<${SignIn} />`}<${Toasts} />`;
 }
 
+if (isFresh) await askOthers();
 follow();
 render(html`<${Console} />`, document.getElementById("console"));

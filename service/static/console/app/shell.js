@@ -7,8 +7,9 @@ import { liveStatus } from "./live.js";
 import { pageAt, PAGES } from "./pages.js";
 import { go, href, place } from "./router.js";
 import { money } from "./format.js";
-import { end } from "./session.js";
+import { end, session } from "./session.js";
 import { useStore } from "./store.js";
+import { tellOver } from "./tabs.js";
 import { usePendingCount } from "./pending.js";
 import { BalanceProvider, useBalance } from "./balance.js";
 import { Amount, breakable } from "../ui/amount.js";
@@ -20,7 +21,9 @@ import { Page } from "../ui/page.js";
 
 const SIGN_OUT_TIMEOUT_MS = 3000;
 
+/** In every tab of this session. */
 export async function signOut() {
+  tellOver(session.value.token); // before it is over: the other tabs would call it one that has ended by itself
   try {
     await remove("/v1/auth/token", { timeout_ms: SIGN_OUT_TIMEOUT_MS });
   } catch {
@@ -28,6 +31,12 @@ export async function signOut() {
   }
   end();
   go("/"); // whoever signs in next begins at the first page
+}
+
+/** So that somebody else can sign in at this tab; the session goes on in others. */
+export function leave() {
+  end();
+  go("/");
 }
 
 export function Shell({ who }) {

@@ -5,7 +5,7 @@ import { post } from "../app/api.js";
 import { useAction } from "../app/commands.js";
 import { wrongPassword } from "../app/credentials.js";
 import { fieldErrors } from "../app/problems.js";
-import { signOut } from "../app/shell.js";
+import { leave, signOut } from "../app/shell.js";
 import { Button, Copyable, PasswordField } from "../ui/controls.js";
 import { At } from "../ui/moment.js";
 import { Card, Facts, Page } from "../ui/page.js";
@@ -13,7 +13,8 @@ import { Trouble } from "../ui/states.js";
 import { toast } from "../ui/toast.js";
 
 export function Account({ who }) {
-  return html`<${Page} title="Account" actions=${html`<${Button} icon="log-out" onClick=${signOut}>Sign out</${Button}>`}>
+  const actions = html`<${Button} icon="users" onClick=${leave}>Another user in this tab</${Button}><${Button} icon="log-out" onClick=${signOut}>Sign out</${Button}>`;
+  return html`<${Page} title="Account" lead="Tabs that you open share this session, and end with it when you sign out." actions=${actions}>
     <div class="columns">
       <${Card} title="You"><${Facts} facts=${[
         ["Name", who.seller?.name && html`<span dir="auto">${who.seller.name}</span>`],

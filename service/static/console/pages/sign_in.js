@@ -42,6 +42,7 @@ export function SignIn() {
         <h1>Sign in</h1>
         <p class="lead">For admins and sellers.</p>
         ${why === "expired" && html`<${Notice} icon="clock">Your session has ended. Sign in again; you come back to where you were.</${Notice}>`}
+        ${why === "elsewhere" && html`<${Notice} icon="log-out">You signed out in another tab.</${Notice}>`}
         <${Trouble} fault=${action.fault} context=${SIGNING_IN} />
         <div ref=${first}><${Field} label="Username" name="username" value=${username} onInput=${(event) => setUsername(event.target.value)}
           autocomplete="username" autocapitalize="none" spellcheck="false" required /></div>
