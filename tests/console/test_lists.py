@@ -325,3 +325,23 @@ async def test_what_is_hours_old_is_listed_by_the_time_of_day(desk: Desk) -> Non
     await page.reload()
     when = page.get_by_role("row", name="till 0").get_by_role("time")
     await expect(when).to_have_text(re.compile(r"\d{1,2}:\d\d [AP]M$"))
+
+
+async def test_the_latest_sale_can_be_clicked_while_others_are_made(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await sold(desk, 4)
+    page = await desk.signed_in(seller.username)
+    pointed = page.get_by_role("row", name="till 2")
+    await pointed.hover()
+    before = await pointed.bounding_box()
+    await seller.api.post("/v1/charges", {"phone_number": PHONE, "amount": "1.00", "reference": "later 1"})
+    await expect(page.get_by_role("button", name="Show 1 new")).to_be_visible()
+    assert await pointed.bounding_box() == before
+    await page.get_by_role("heading", name="Latest").hover()
+    await expect(page.get_by_role("row", name="later 1")).to_be_visible()
+    await page.get_by_label("Phone number").fill(PHONE)
+    await page.get_by_label("Amount", exact=True).fill("20")
+    await page.get_by_role("row", name="till 3").hover()
+    await page.keyboard.press("Enter")  # one's own is shown wherever the pointer was left
+    await expect(page.get_by_role("row", name="$20.00")).to_be_visible()

@@ -14,14 +14,16 @@ import { useResource } from "../app/resource.js";
 import { chargeColumns } from "../pages/charges.js";
 import { ChargeActions, ChargeSummary } from "../pages/charge.js";
 import { Figure } from "../ui/amount.js";
+import { useCalm } from "../ui/calm.js";
 import { Button, Choice, Field } from "../ui/controls.js";
 import { Card, Page } from "../ui/page.js";
 import { Icon } from "../ui/icon.js";
 import { Empty, Loaded, Notice, Trouble, word } from "../ui/states.js";
-import { Table } from "../ui/table.js";
+import { CalmTable } from "../ui/table.js";
 
 const EMPTY = { phone_number: "", amount: "", reference: "", mode: "sell", minutes: "15" };
 const RECENT = 5;
+const LATEST = chargeColumns(false);
 /** The receipt is below the form, where the keyboard of a phone would cover it. */
 const isNarrow = matchMedia("(max-width: 52rem)");
 const UNSOLD = {
@@ -36,8 +38,15 @@ const CHARGE_TYPES = new Set(["charge", "declined", "hold", "capture", "void", "
 export function Sell({ who }) {
   const balance = useBalance();
   const sale = useSale(who);
-  useEffect(() => sale.receipt && balance?.told(sale.receipt), [sale.receipt]);
   const recent = useResource((signal) => get("/v1/charges", { limit: RECENT }, { signal }), [], { isAbout: ({ type }) => CHARGE_TYPES.has(type) });
+  const place = useRef(null);
+  const calm = useCalm(recent.data, place, { isLong: false });
+  useEffect(() => {
+    if (!sale.receipt) return;
+    balance?.told(sale.receipt);
+    calm.wanted(); // one's own sale is shown wherever the pointer was left
+    void recent.reload();
+  }, [sale.receipt]);
   const lead = balance && html`<span class="sell-balance"><${Figure} value=${balance.available} currency=${balance.currency} /> <small>available</small></span>`;
   return html`<${Page} title="Sell" lead=${lead}>
     ${sale.notFinished.length > 0 && html`<${NotFinished} sale=${sale} who=${who} />`}
@@ -50,8 +59,8 @@ export function Sell({ who }) {
       </div>
     </div>
     <${Card} title="Latest" aside=${html`<a href="#/charges">All of them</a>`}>
-      <${Loaded} resource=${recent} lines="3">${({ data }) => data.length
-        ? html`<${Table} caption="Latest charges" columns=${chargeColumns(false)} rows=${data} />`
+      <${Loaded} resource=${recent} lines="3">${() => calm.data.data.length
+        ? html`<${CalmTable} caption="Latest charges" columns=${LATEST} ...${{ calm, place }} />`
         : html`<${Empty} icon="smartphone" title="Nothing sold yet">Fill in the form; Enter sells.</${Empty}>`}</${Loaded}>
     </${Card}>
   </${Page}>`;

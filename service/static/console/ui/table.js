@@ -72,20 +72,25 @@ export function usePages(path, query, { isAbout, limit = 25 } = {}) {
   };
 }
 
-export function Pages({ pages, caption, columns, empty }) {
-  const { resource, calm, place, page, hasOlder, older, newer } = pages;
+/** The rows of a list that stays as it is while it is read; `place` is what it was made with. */
+export function CalmTable({ calm, place, caption, columns }) {
   const show = (event) => {
     calm.show();
     // The button is gone: the keyboard goes on at the rows that it asked for.
     if (event.detail === 0) queueMicrotask(() => place.current?.querySelector("tbody :is(a, button)")?.focus());
   };
   const rowClass = ({ id }) => (calm.gone.has(id) ? "gone" : "");
+  return html`<div ref=${place}>
+    <div class="newer">${calm.news > 0 && html`<${Button} kind="primary small" onClick=${show}>Show ${calm.news}${calm.isMore ? "+" : ""} new</${Button}>`}</div>
+    <${Table} caption=${caption} columns=${columns} rows=${calm.data.data} rowClass=${rowClass} /></div>`;
+}
+
+export function Pages({ pages, caption, columns, empty }) {
+  const { resource, calm, place, page, hasOlder, older, newer } = pages;
   return html`<${Loaded} resource=${resource} lines="8">
     ${() => html`<div aria-busy=${resource.isLoading ? "true" : undefined}>
       ${calm.data.data.length
-        ? html`<div ref=${place}>
-            <div class="newer">${calm.news > 0 && html`<${Button} kind="primary small" onClick=${show}>Show ${calm.news}${calm.isMore ? "+" : ""} new</${Button}>`}</div>
-            <${Table} caption=${caption} columns=${columns} rows=${calm.data.data} rowClass=${rowClass} /></div>`
+        ? html`<${CalmTable} ...${{ calm, place, caption, columns }} />`
         : empty || html`<${Empty} title="Nothing here" />`}
       ${(page > 1 || hasOlder) && html`<nav class="pager" aria-label="Pages of ${caption.toLowerCase()}">
         <${Button} icon="chevron-left" disabled=${page === 1} onClick=${newer}>Newer</${Button}>
