@@ -238,3 +238,38 @@ async def test_who_comes_back_after_the_session_ended_is_told_so(desk: Desk) -> 
     await page.go_back()
     await expect(page.get_by_text("Your session has ended.")).to_be_visible()
     desk.forgive("status of 401")
+
+
+GAPS = """phone => [...phone.children].map((group, index, all) => [
+    group.textContent, index ? group.getBoundingClientRect().left - all[index - 1].getBoundingClientRect().right : 0,
+])"""
+SELECTED = """phone => {
+    getSelection().selectAllChildren(phone);
+    return getSelection().toString();
+}"""
+
+
+async def test_a_phone_number_is_read_in_groups_and_copied_and_searched_for_as_it_is(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller("50.00")
+    read = {
+        PHONE: ["+1", "555", "010", "0001"],
+        "+4915112345678": ["+49", "151", "123", "456", "78"],
+        "+966501234567": ["+966", "501", "234", "567"],
+    }
+    for number in read:
+        await seller.api.post("/v1/charges", {"phone_number": number, "amount": "1.00"})
+    page = await desk.signed_in(seller.username)
+    await page.get_by_role("link", name="History").first.click()
+    for number, groups in read.items():
+        phone = page.get_by_role("cell", name=number, exact=True).locator(".phone")
+        gaps = dict(await phone.evaluate(GAPS))
+        assert list(gaps) == groups
+        assert all(gap > 2 for gap in list(gaps.values())[1:])
+        assert await phone.evaluate(SELECTED) == number
+    await page.get_by_role("link", name="+966501234567").click()
+    receipt = page.locator(".receipt-card .phone")
+    await page.emulate_media(media="print")
+    assert [group for group, _ in await receipt.evaluate(GAPS)] == read["+966501234567"]
+    await expect(receipt).to_have_text("+966501234567")

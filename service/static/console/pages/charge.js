@@ -13,6 +13,7 @@ import { Button, Copyable, Field } from "../ui/controls.js";
 import { Dialog } from "../ui/dialog.js";
 import { At, Countdown } from "../ui/moment.js";
 import { Card, Facts, Page } from "../ui/page.js";
+import { Phone } from "../ui/phone.js";
 import { SellerLink } from "../ui/seller.js";
 import { Badge, Loaded, Notice, Trouble, word } from "../ui/states.js";
 import { toast } from "../ui/toast.js";
@@ -49,7 +50,7 @@ export function ChargeSummary({ charge, isAdmin }) {
     <div class="receipt-head"><p class="receipt-amount"><${Figure} value=${charge.amount} currency=${charge.currency} /></p><${Badge} name=${charge.status} /></div>
     ${charge.failure_code && html`<${Notice} kind="danger" icon="circle-x">Declined: there was not enough credit. Nothing was taken.</${Notice}>`}
     <${Facts} facts=${[
-      ["Phone number", html`<span class="phone" dir="ltr">${charge.phone_number}</span>`],
+      ["Phone number", html`<${Phone} number=${charge.phone_number} />`],
       ["Seller", isAdmin && html`<${SellerLink} id=${charge.seller_id} />`],
       ["When", html`<${At} at=${charge.created_at} isExact />`],
       ["Expires in", charge.status === "pending" && html`<${Countdown} to=${charge.expires_at} />`],
@@ -112,7 +113,7 @@ function AmountDialog({ title, charge, most, path, verb, hint, hasReason, done, 
   const shown = { ...fieldErrors(command.fault), ...errors };
   return html`<${Dialog} title=${title} isBusy=${command.isBusy} onClose=${onClose}>
     <form class="stack" onSubmit=${submit} novalidate>
-      <p>${money(charge.amount, currency)} to <span dir="ltr">${charge.phone_number}</span></p>
+      <p>${money(charge.amount, currency)} to <${Phone} number=${charge.phone_number} /></p>
       <${Trouble} fault=${command.fault} context=${{ currency }} />
       <${Field} label="Amount" inputmode="decimal" affix=${currency} value=${amount} onInput=${(event) => setAmount(event.target.value)} hint=${hint} error=${shown.amount} autofocus />
       ${hasReason && html`<${Field} label="Reason" value=${reason} onInput=${(event) => setReason(event.target.value)} maxlength="500" error=${shown.reason} />`}
@@ -131,7 +132,7 @@ function VoidDialog({ charge, onClose, onDone }) {
     onDone(answer);
   };
   return html`<${Dialog} title="Void the hold?" isBusy=${command.isBusy} onClose=${onClose}>
-    <p>${money(charge.amount, charge.currency)} for <span dir="ltr">${charge.phone_number}</span> is given back to your available credit. This cannot be undone.</p>
+    <p>${money(charge.amount, charge.currency)} for <${Phone} number=${charge.phone_number} /> is given back to your available credit. This cannot be undone.</p>
     ${command.fault && html`<p class="field-error" role="alert">${explain(command.fault)}</p>`}
     <div class="dialog-actions"><${Button} disabled=${command.isBusy} onClick=${onClose}>Keep it</${Button}><${Button} kind="danger" isBusy=${command.isBusy} onClick=${run}>Void</${Button}></div>
   </${Dialog}>`;

@@ -10,6 +10,7 @@ import { CsvButton } from "../ui/csv_button.js";
 import { Ago } from "../ui/moment.js";
 import { Filters, Page } from "../ui/page.js";
 import { instants, PeriodFields } from "../ui/period.js";
+import { Phone } from "../ui/phone.js";
 import { SellerLink, SellerPicker } from "../ui/seller.js";
 import { Badge, Empty, word } from "../ui/states.js";
 import { Pages, usePages } from "../ui/table.js";
@@ -18,7 +19,7 @@ const STATUSES = ["completed", "pending", "partially_refunded", "refunded", "voi
 const CHARGE_TYPES = new Set(["charge", "declined", "hold", "capture", "void", "expiry", "refund"]);
 
 export const chargeColumns = (isAdmin) => [
-  { name: "Number", isMain: true, cell: (charge) => html`<a class="row-link" href=${href(`/charges/${charge.id}`)} dir="ltr">${charge.phone_number}</a>` },
+  { name: "Number", isMain: true, cell: (charge) => html`<a class="row-link" href=${href(`/charges/${charge.id}`)}><${Phone} number=${charge.phone_number} /></a>` },
   ...(isAdmin ? [{ name: "Seller", cell: ({ seller_id }) => html`<${SellerLink} id=${seller_id} />` }] : []),
   { name: "Reference", isQuiet: true, cell: ({ reference }) => html`<span dir="auto">${reference || "–"}</span>` },
   { name: "Status", cell: ({ status }) => html`<${Badge} name=${status} />` },

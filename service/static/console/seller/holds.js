@@ -7,6 +7,7 @@ import { Amount } from "../ui/amount.js";
 import { Countdown, Ago } from "../ui/moment.js";
 import { ChargeActions } from "../pages/charge.js";
 import { Page } from "../ui/page.js";
+import { Phone } from "../ui/phone.js";
 import { Empty } from "../ui/states.js";
 import { Pages, usePages } from "../ui/table.js";
 
@@ -16,7 +17,7 @@ export function Holds({ who }) {
   const balance = useBalance();
   const pages = usePages("/v1/charges", { status: "pending" }, { isAbout: ({ type }) => CHANGES_HOLDS.has(type) });
   const columns = [
-    { name: "Number", isMain: true, cell: (charge) => html`<a href=${href(`/charges/${charge.id}`)} dir="ltr">${charge.phone_number}</a>` },
+    { name: "Number", isMain: true, cell: (charge) => html`<a href=${href(`/charges/${charge.id}`)}><${Phone} number=${charge.phone_number} /></a>` },
     { name: "Reference", isQuiet: true, cell: ({ reference }) => html`<span dir="auto">${reference || "–"}</span>` },
     { name: "Held", isQuiet: true, cell: ({ created_at }) => html`<${Ago} at=${created_at} />` },
     { name: "Given back in", isLabelled: true, cell: ({ expires_at }) => html`<${Countdown} to=${expires_at} />` },

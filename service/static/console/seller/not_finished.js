@@ -10,13 +10,14 @@ import { Amount } from "../ui/amount.js";
 import { Button } from "../ui/controls.js";
 import { Ago } from "../ui/moment.js";
 import { Card } from "../ui/page.js";
+import { Phone } from "../ui/phone.js";
 import { Table } from "../ui/table.js";
 import { toast } from "../ui/toast.js";
 
 export function NotFinished({ sale, who }) {
   const { currency, credit_limit } = who.seller;
   const columns = [
-    { name: "Number", isMain: true, cell: ({ body }) => html`<span class="phone" dir="ltr">${body.phone_number}</span>` },
+    { name: "Number", isMain: true, cell: ({ body }) => html`<${Phone} number=${body.phone_number} />` },
     { name: "Begun", cell: ({ at }) => html`<${Ago} at=${new Date(ofService(at || 0)).toISOString()} />` },
     { name: "Amount", isEnd: true, isTop: true, cell: ({ body }) => html`<${Amount} value=${withDecimals(body.amount, decimalsOf(credit_limit))} currency=${currency} />` },
     { name: "Actions", isEnd: true, cell: (intent) => html`<${Actions} sale=${sale} intent=${intent} />` },
