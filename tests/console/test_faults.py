@@ -427,6 +427,57 @@ async def test_what_was_asked_after_the_session_had_ended_is_not_sold_by_signing
     desk.forgive("status of 401", "ERR_FAILED")
 
 
+async def test_what_was_typed_to_ask_for_credit_outlives_the_session_for_its_user_only(desk: Desk) -> None:
+    """Typed, it stands there again; sent without an answer, it is asked for once when it is sent again."""
+    from playwright.async_api import expect
+
+    seller, other = await desk.new_seller(), await desk.new_seller()
+    page = await desk.signed_in(seller.username)
+
+    async def sign_in(username: str) -> None:
+        await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+        await page.get_by_label("Username").fill(username)
+        await page.get_by_label("Password", exact=True).fill(PASSWORD)
+        await page.get_by_role("button", name="Sign in").click()
+
+    amount, note = page.get_by_label("Amount", exact=True), page.get_by_label("Note optional")
+    await page.get_by_role("link", name="Credit", exact=True).first.click()
+    await amount.fill("120")
+    await note.fill("slip 120")
+    await page.evaluate(END_TOKEN)
+    await sign_in(other.username)
+    await expect(amount).to_have_value("")
+    await expect(note).to_have_value("")
+    await page.evaluate(END_TOKEN)
+    await sign_in(seller.username)
+    await expect(amount).to_have_value("120")
+    await expect(note).to_have_value("slip 120")
+    is_losing = True
+
+    async def lose(route: "Route") -> None:
+        if route.request.method != "POST" or not is_losing:
+            return await route.continue_()
+        await route.fetch()
+        return await route.abort()
+
+    await page.route("**/v1/credit-requests", lose)
+    await page.get_by_role("button", name="Request credit").click()
+    await expect(page.get_by_text("No answer yet; asking again.")).to_be_visible()
+    await page.evaluate(END_TOKEN)
+    await sign_in(seller.username)
+    await expect(page.get_by_text("This may not have been requested")).to_be_visible()
+    await expect(note).to_have_value("slip 120")
+    is_losing = False
+    await page.get_by_role("button", name="Request credit").click()
+    await expect(page.get_by_text("Asked. You will see the decision here.")).to_be_visible()
+    await expect(amount).to_have_value("")
+    assert [one["amount"] for one in (await seller.api.get("/v1/credit-requests"))["data"]] == ["120.00"]
+    await page.reload()
+    await expect(page.get_by_role("cell", name="slip 120")).to_be_visible()
+    await expect(amount).to_have_value("")
+    desk.forgive("status of 401", "ERR_FAILED")
+
+
 async def test_a_token_is_nowhere_but_in_the_tab_and_ends_with_signing_out(desk: Desk) -> None:
     from playwright.async_api import expect
 

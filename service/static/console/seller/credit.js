@@ -1,16 +1,17 @@
 // Credit: asked for, followed until it is decided, withdrawn while it is not.
 
-import { html, useState } from "../app/preact.js";
+import { html, useEffect, useState } from "../app/preact.js";
 import { useBalance } from "../app/balance.js";
-import { useCommand } from "../app/commands.js";
+import { newKey, useCommand } from "../app/commands.js";
 import { readAmount } from "../app/money.js";
 import { CHANGES_REQUESTS } from "../app/pending.js";
 import { explain, fieldErrors } from "../app/problems.js";
+import { store, stored } from "../app/tab_storage.js";
 import { Amount, Figure } from "../ui/amount.js";
 import { Button, Field } from "../ui/controls.js";
 import { Ago } from "../ui/moment.js";
 import { Card, Page, Stat } from "../ui/page.js";
-import { Badge, Empty, Trouble } from "../ui/states.js";
+import { Badge, Empty, Notice, Trouble } from "../ui/states.js";
 import { Pages, usePages } from "../ui/table.js";
 import { toast } from "../ui/toast.js";
 
@@ -42,28 +43,54 @@ export function Credit({ who }) {
   </${Page}>`;
 }
 
+const EMPTY = { amount: "", note: "", key: null };
+
+/**
+ * What is typed is kept until it is asked for, so that it stands here again after a session that ended; and so does the key
+ * that it was sent with, for what was sent without an answer: as long as nothing of it is changed it is asked for once.
+ */
 function Ask({ who, onDone }) {
   const { currency, credit_limit } = who.seller;
-  const [form, setForm] = useState({ amount: "", note: "" });
+  const place = `charge-shop.credit-request.${who.id}`;
+  const [form, setForm] = useState(() => stored(place) ?? EMPTY);
+  const [isOpen, setIsOpen] = useState(Boolean(form.key));
   const [error, setError] = useState(null);
   const command = useCommand();
   const errors = fieldErrors(command.fault);
+  const change = (next) => {
+    setForm(next);
+    store(place, next.amount || next.note ? next : null);
+  };
+  const edit = (part) => {
+    change({ ...form, ...part, key: null });
+    setIsOpen(false);
+  };
+  const bind = (name) => ({ name, value: form[name], readOnly: command.isBusy, onInput: (event) => edit({ [name]: event.target.value }) });
+  useEffect(() => {
+    // A session that ended says nothing about what was sent before; every other refusal is an answer.
+    if (command.fault && command.fault.status !== 401) edit({});
+  }, [command.fault]);
   const submit = async (event) => {
     event.preventDefault();
+    if (command.isBusy) return;
     const amount = readAmount(form.amount, (credit_limit.split(".")[1] || "").length);
     setError(amount.error ?? null);
     if (amount.error) return;
-    const answer = await command.run("/v1/credit-requests", { amount: amount.text, ...(form.note.trim() && { note: form.note.trim() }) });
+    const key = form.key ?? newKey();
+    change({ ...form, key });
+    setIsOpen(false);
+    const answer = await command.run("/v1/credit-requests", { amount: amount.text, ...(form.note.trim() && { note: form.note.trim() }) }, key);
     if (!answer) return;
-    setForm({ amount: "", note: "" });
+    change(EMPTY);
     toast("Asked. You will see the decision here.");
     onDone();
   };
   return html`<${Card} title="Request credit">
     <form class="stack" onSubmit=${submit} novalidate>
       <${Trouble} fault=${command.fault} />
-      <${Field} label="Amount" name="amount" inputmode="decimal" dir="ltr" affix=${currency} value=${form.amount} error=${error || errors.amount} onInput=${(event) => setForm({ ...form, amount: event.target.value })} />
-      <${Field} label="Note" name="note" isOptional as="textarea" rows="3" maxlength="500" dir="auto" hint="For the admin who decides: how it was paid, for instance." value=${form.note} error=${errors.note} onInput=${(event) => setForm({ ...form, note: event.target.value })} />
+      <${Field} label="Amount" inputmode="decimal" dir="ltr" affix=${currency} ...${bind("amount")} error=${error || errors.amount} />
+      <${Field} label="Note" isOptional as="textarea" rows="3" maxlength="500" dir="auto" hint="For the admin who decides: how it was paid, for instance." ...${bind("note")} error=${errors.note} />
+      ${isOpen && html`<${Notice} kind="warn" icon="clock"><span role="status">This may not have been requested, since no answer came. Request it again if it is still wanted: it is asked for once.</span></${Notice}>`}
       ${command.isInDoubt && html`<p role="status">No answer yet; asking again. It is asked for once.</p>`}
       <div><${Button} kind="primary" type="submit" isBusy=${command.isBusy}>Request credit</${Button}></div>
     </form>

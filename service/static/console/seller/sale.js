@@ -9,6 +9,7 @@
 import { useCallback, useEffect, useRef, useState } from "../app/preact.js";
 import { get } from "../app/api.js";
 import { certainly, newKey, Stopped } from "../app/commands.js";
+import { store, stored } from "../app/tab_storage.js";
 
 const IDLE = { isBusy: false, isWaiting: false, maybeSold: false, fault: null };
 /** Whoever bought has gone by then. */
@@ -24,16 +25,16 @@ const asking = new Map();
 export function useSale(who) {
   const place = `charge-shop.sale.${who.id}`;
   const listPlace = `charge-shop.sales-not-finished.${who.id}`;
-  const [earlier] = useState(() => fateOf(kept(place)));
+  const [earlier] = useState(() => fateOf(stored(place)));
   const [state, setState] = useState({ ...IDLE, receipt: null, unsold: earlier.unsold ?? null, isListed: false });
-  const [notFinished, setNotFinished] = useState(() => kept(listPlace) ?? []);
+  const [notFinished, setNotFinished] = useState(() => stored(listPlace) ?? []);
   const [asked, setAsked] = useState(null);
   const isSelling = useRef(false); // the state would be too late for the second click of a double click
   const stopping = useRef(null);
 
   const relist = (change) => {
-    const next = change(kept(listPlace) ?? notFinished);
-    keep(listPlace, next.length ? next : null);
+    const next = change(stored(listPlace) ?? notFinished);
+    store(listPlace, next.length ? next : null);
     setNotFinished(next);
   };
   const list = (intent) => relist((now) => [...now.filter(({ key }) => key !== intent.key), intent]);
@@ -49,14 +50,14 @@ export function useSale(who) {
     let maybeSold = intent.maybeSold;
     const note = (mayBeDone) => {
       maybeSold = intent.maybeSold || mayBeDone;
-      if (isOurs()) keep(place, { ...intent, maybeSold });
+      if (isOurs()) store(place, { ...intent, maybeSold });
     };
-    keep(place, intent);
+    store(place, intent);
     setState((now) => ({ ...now, ...IDLE, isBusy: true, maybeSold, unsold: null, isListed: false }));
     try {
       const onWait = () => setState((now) => ({ ...now, isWaiting: true, maybeSold }));
       const receipt = await certainly("/v1/charges", intent.body, intent.key, { onOpen: note, onWait, stop: stop.signal });
-      keep(place, null);
+      store(place, null);
       setState({ ...IDLE, receipt, unsold: null, isListed: false });
       return receipt;
     } catch (fault) {
@@ -65,8 +66,8 @@ export function useSale(who) {
       const isListed = isStopped && maybeSold;
       if (isListed) list({ ...intent, maybeSold });
       // A session that ended says nothing about what was asked before: it is asked again after signing in.
-      if (fault.status !== 401) keep(place, null);
-      else if (!maybeSold) keep(place, { ...intent, isUnsold: true });
+      if (fault.status !== 401) store(place, null);
+      else if (!maybeSold) store(place, { ...intent, isUnsold: true });
       setState({ ...IDLE, receipt: null, fault: isStopped ? null : fault, unsold: isStopped && !maybeSold ? "stopped" : null, isListed });
       return undefined;
     } finally {
@@ -82,7 +83,7 @@ export function useSale(who) {
     asking.get(intent.key)?.abort();
     asking.delete(intent.key);
     if (listed) list(intent);
-    return keep(place, null);
+    return store(place, null);
   }, []);
 
   const sell = (body) => send({ key: newKey(), body, at: Date.now(), maybeSold: false });
@@ -104,21 +105,4 @@ function fateOf(intent) {
   if (intent.isUnsold) return { intent, unsold: "session" };
   if (Date.now() - intent.at < OLD_MS) return { intent, again: true };
   return intent.maybeSold === false ? { intent, unsold: "old" } : { intent, listed: true };
-}
-
-function kept(place) {
-  try {
-    return JSON.parse(sessionStorage.getItem(place));
-  } catch {
-    return null;
-  }
-}
-
-function keep(place, intent) {
-  try {
-    if (intent) sessionStorage.setItem(place, JSON.stringify(intent));
-    else sessionStorage.removeItem(place);
-  } catch {
-    // Storage is refused: the key lives as long as the page.
-  }
 }
