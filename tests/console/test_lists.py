@@ -345,3 +345,35 @@ async def test_the_latest_sale_can_be_clicked_while_others_are_made(desk: Desk) 
     await page.get_by_role("row", name="till 3").hover()
     await page.keyboard.press("Enter")  # one's own is shown wherever the pointer was left
     await expect(page.get_by_role("row", name="$20.00")).to_be_visible()
+
+
+async def test_a_charge_is_found_by_the_id_on_its_receipt(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller, other = await sold(desk, 2), await sold(desk, 1)
+    [charge, *_], [theirs] = await seller.charges(), await other.charges()
+    page = await desk.signed_in(seller.username)
+    await page.get_by_role("link", name="History").first.click()
+    box = page.get_by_role("search", name="Find a charge").get_by_label("Charge id")
+    for typed, words in (
+        ("", "Enter the whole id, as on the receipt."),
+        (charge["id"][:-1], "Enter the whole id, as on the receipt."),
+        (charge["receipt"], "This is the receipt's hash. Enter the id above it."),
+        (theirs["id"], "No charge has this id. Compare it with the receipt."),
+    ):
+        await box.fill(typed)
+        await box.press("Enter")
+        await expect(box).to_have_accessible_description(words)
+    await expect(page.get_by_role("row", name="till 1")).to_be_visible()  # one is still where one was
+    await box.fill(f" {charge['id'].upper()} ")
+    await expect(box).not_to_have_attribute("aria-invalid", "true")
+    await page.get_by_role("button", name="Find").click()
+    await expect(page.get_by_role("heading", name="Charge", exact=True)).to_be_visible()
+    await expect(page).to_have_url(re.compile(charge["id"]))
+    page = await desk.admin_page()
+    await page.get_by_role("link", name="Charges").first.click()
+    box = page.get_by_role("search", name="Find a charge").get_by_label("Charge id")
+    await box.fill(f"{desk.service.url}/console/#/charges/{theirs['id']}")
+    await box.press("Enter")
+    await expect(page.locator(".receipt-card")).to_contain_text(theirs["receipt"])
+    desk.forgive("status of 404")

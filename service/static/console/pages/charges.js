@@ -14,6 +14,7 @@ import { Phone } from "../ui/phone.js";
 import { SellerLink, SellerPicker } from "../ui/seller.js";
 import { Badge, Empty, word } from "../ui/states.js";
 import { Pages, usePages } from "../ui/table.js";
+import { FindCharge } from "./find_charge.js";
 
 const STATUSES = ["completed", "pending", "partially_refunded", "refunded", "voided", "expired", "failed"];
 const CHARGE_TYPES = new Set(["charge", "declined", "hold", "capture", "void", "expiry", "refund"]);
@@ -35,9 +36,9 @@ export function Charges({ who }) {
   const pages = usePages("/v1/charges", asked, {
     isAbout: ({ type, seller_id }) => CHARGE_TYPES.has(type) && (!query.seller || query.seller === seller_id),
   });
-  const csv = html`<${CsvButton} query=${asked} download=${downloadCharges} filename="charges.csv" />`;
+  const actions = html`<${FindCharge} /><${CsvButton} query=${asked} download=${downloadCharges} filename="charges.csv" />`;
   const isFiltered = Object.values(query).some(Boolean);
-  return html`<${Page} title=${isAdmin ? "Charges" : "History"} lead=${isAdmin ? "Every sale of every seller." : "Everything you sold, held, and what became of it."} actions=${csv}>
+  return html`<${Page} title=${isAdmin ? "Charges" : "History"} lead=${isAdmin ? "Every sale of every seller." : "Everything you sold, held, and what became of it."} actions=${actions}>
     <${Filters} label="Filter charges" given=${Object.values(query).filter(Boolean).length}>
       ${isAdmin && html`<${SellerPicker} value=${query.seller || ""} onChange=${(seller) => change({ seller })} />`}
       <${Field} label="Status" as="select" value=${query.status || ""} onChange=${(event) => change({ status: event.target.value })}>
