@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -500,3 +501,46 @@ async def test_a_token_is_nowhere_but_in_the_tab_and_ends_with_signing_out(desk:
     )
     assert status == 401
     desk.forgive("status of 401")
+
+
+async def test_what_a_busy_service_does_not_answer_is_asked_again_by_itself_when_it_said_so(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller("50.00")
+    for number in range(3):
+        charge = {"phone_number": PHONE, "amount": "0.10", "reference": f"till {number}"}
+        await seller.api.post("/v1/charges", charge)
+    page = await desk.signed_in(seller.username)
+    refusals: list[tuple[int, str]] = []
+    asked = 0
+
+    async def refuse(route: "Route") -> None:
+        nonlocal asked
+        asked += 1
+        if refusals and re.search("limit=25|cursor=", route.request.url):
+            status, code = refusals.pop(0)
+            headers = {"Content-Type": "application/problem+json", "Retry-After": "1"}
+            return await route.fulfill(status=status, headers=headers, body=f'{{"code": "{code}"}}')
+        url = route.request.url.replace("limit=100", "limit=1")  # of the file: a charge each
+        return await route.continue_(url=url)
+
+    await page.route(re.compile(r"/v1/charges\?.*limit=(25|100)"), refuse)
+    busy = page.get_by_text("The service is very busy.")
+    for refusal in ((429, "rate_limited"), (503, "overloaded")):
+        refusals[:] = [refusal] * 2
+        asked = 0
+        await page.goto(f"{desk.service.url}/console/#/charges")
+        await expect(busy).to_be_visible()
+        await expect(page.get_by_role("row", name="till 2")).to_be_visible()
+        await expect(busy).to_be_hidden()
+        assert asked <= 4  # it is as busy as it is: nobody is to make it busier
+        await page.goto(f"{desk.service.url}/console/#/account")
+    await page.goto(f"{desk.service.url}/console/#/charges")
+    await expect(page.get_by_role("row", name="till 2")).to_be_visible()
+    refusals[:] = [(429, "rate_limited")]
+    async with page.expect_download() as saving:
+        await page.get_by_role("button", name="CSV").click()
+    assert refusals == []
+    text = Path(await (await saving.value).path()).read_text()
+    assert [number for number in range(3) if f"till {number}" in text] == [0, 1, 2]
+    desk.forgive("status of 429", "status of 503")

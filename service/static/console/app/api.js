@@ -3,7 +3,7 @@
 //   LostAnswer  nothing came back: what was asked may or may not have happened
 
 import { heard } from "./clock.js";
-import { answered, lost, unavailable } from "./connection.js";
+import { answered, lost, unavailable, whenLessBusy, waiting } from "./connection.js";
 import { end, session } from "./session.js";
 
 const TIMEOUT_MS = 20000;
@@ -53,8 +53,32 @@ async function json(method, path, options = {}) {
   }
 }
 
-/** A successful Response, its body not yet read. */
-export async function request(method, path, { query, body, key, signal, headers = {}, token = session.value?.token, timeout_ms = TIMEOUT_MS } = {}) {
+/**
+ * A successful Response, its body not yet read. What only reads is asked again while the service is too busy for it: nobody
+ * has to do so by hand, and what was read before it, of a long list, is not lost.
+ */
+export async function request(method, path, { token = session.value?.token, ...options } = {}) {
+  let isWaiting = false;
+  try {
+    for (;;) {
+      try {
+        return await attempt(method, path, { token, ...options });
+      } catch (fault) {
+        if (method !== "GET" || !isBusy(fault)) throw fault;
+        if (!isWaiting) waiting.set(waiting.value + 1);
+        isWaiting = true;
+        await whenLessBusy(fault.retryAfter_s, options.signal);
+      }
+    }
+  } finally {
+    if (isWaiting) waiting.set(waiting.value - 1);
+  }
+}
+
+/** It serves, but not this now. */
+const isBusy = (fault) => fault instanceof Problem && (fault.status === 429 || (fault.status === 503 && !NOT_SERVING.has(fault.code)));
+
+async function attempt(method, path, { query, body, key, signal, headers = {}, token, timeout_ms = TIMEOUT_MS }) {
   const sent = { ...headers };
   if (token) sent.Authorization = `Bearer ${token}`;
   if (key) sent["Idempotency-Key"] = key;
@@ -94,13 +118,14 @@ function interrupted(fault, signal) {
 }
 
 async function problemOf(response, token) {
+  const retryAfter_s = Number(response.headers.get("Retry-After")) || null;
   if (!response.headers.get("Content-Type")?.startsWith("application/problem+json")) {
     // Not ours: a proxy that found nobody behind it, or gave up waiting.
     if (response.status >= 500) return interrupted(null, null);
-    return new Problem(response.status, {}, null);
+    return new Problem(response.status, {}, retryAfter_s);
   }
   const body = await response.json().catch(() => ({}));
-  const problem = new Problem(response.status, body, Number(response.headers.get("Retry-After")) || null);
+  const problem = new Problem(response.status, body, retryAfter_s);
   if (NOT_SERVING.has(problem.code)) unavailable(problem.code);
   else answered();
   if (response.status === 401 && token && token === session.value?.token) end("expired");

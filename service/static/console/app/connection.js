@@ -4,12 +4,17 @@
 import { session } from "./session.js";
 import { Store } from "./store.js";
 
+const BUSY_MIN_S = 1;
+const BUSY_MAX_S = 10;
 const PROBE_FIRST_MS = 500;
 const PROBE_LAST_MS = 4000;
 const PROBE_TIMEOUT_MS = 5000;
 
 /** state: "ok" | "lost" (no answer) | "unavailable" (it answers that it cannot serve now); restored: how often it came back. */
 export const connection = new Store({ state: "ok", code: null, restored: 0 });
+
+/** How many questions wait since the service is too busy for them. */
+export const waiting = new Store(0);
 
 let isProbing = false;
 
@@ -29,6 +34,15 @@ export function unavailable(code) {
 /** Resolves when the service answers again; at once while it does. */
 export function whenAnswering() {
   return connection.until(({ state }) => state === "ok");
+}
+
+/** Resolves when it may be asked again: after what it said itself; or when the signal is aborted. */
+export function whenLessBusy(retryAfter_s, signal) {
+  const wait_s = Math.min(Math.max(retryAfter_s ?? BUSY_MIN_S, BUSY_MIN_S), BUSY_MAX_S);
+  return new Promise((resolve) => {
+    setTimeout(resolve, wait_s * 1000);
+    signal?.addEventListener("abort", resolve, { once: true });
+  });
 }
 
 function report(state, code) {

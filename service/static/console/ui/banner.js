@@ -1,10 +1,11 @@
-// Says when the service does not answer, what that means for the person, and when it is back.
+// Says when the service does not answer or is too busy to, what that means for the person, and when it is back.
 
 import { html, useEffect, useState } from "../app/preact.js";
-import { connection } from "../app/connection.js";
+import { connection, waiting } from "../app/connection.js";
 import { useStore } from "../app/store.js";
 import { Icon } from "./icon.js";
 
+const BUSY = "The service is very busy. What is missing on this page comes by itself.";
 const BACK_SHOWN_MS = 4000;
 const WORDS = {
   lost: "The service does not answer. Trying again until it does; nothing that was confirmed is lost.",
@@ -15,6 +16,7 @@ const WORDS = {
 
 export function Banner() {
   const { state, code, restored } = useStore(connection);
+  const isBusy = useStore(waiting) > 0;
   const [isBack, setIsBack] = useState(false);
   useEffect(() => {
     if (!restored) return undefined;
@@ -23,8 +25,8 @@ export function Banner() {
     return () => clearTimeout(timer);
   }, [restored]);
   return html`<div class="banner-place" role="status" aria-live="assertive">
-    ${state !== "ok"
-      ? html`<div class="banner away"><${Icon} name="wifi-off" /><span>${WORDS[code] || WORDS.lost}</span><span class="spinner" aria-hidden="true"></span></div>`
+    ${state !== "ok" || isBusy
+      ? html`<div class="banner away"><${Icon} name=${state !== "ok" ? "wifi-off" : "hourglass"} /><span>${state !== "ok" ? WORDS[code] || WORDS.lost : BUSY}</span><span class="spinner" aria-hidden="true"></span></div>`
       : isBack && html`<div class="banner back"><${Icon} name="circle-check" /><span>The service is back, and everything here is up to date.</span></div>`}
   </div>`;
 }
