@@ -2,7 +2,10 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -69,3 +72,30 @@ async def test_a_clock_of_the_next_day_does_not_end_a_session_at_a_reload(desk: 
     page = await signed_in_with_a_clock_off_by(desk, timedelta(hours=13), seller.username, PASSWORD)
     await page.reload()
     await expect(page.get_by_text("Live", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Asia/Kathmandu", "Pacific/Pago_Pago"])
+async def test_days_are_those_of_the_place_where_one_is(desk: Desk, zone: str) -> None:
+    """From midnight to midnight there, and a file says when things were in a way that is read alike everywhere."""
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller("50.00")
+    await seller.api.post("/v1/charges", {"phone_number": PHONE, "amount": "1.00"})
+    [charge] = await seller.charges()
+    page = await desk.signed_in(seller.username, timezone_id=zone)
+    await page.get_by_role("link", name="Statement").first.click()
+    await expect(page.get_by_role("row", name=re.compile("Charge"))).to_be_visible()
+    async with page.expect_request(re.compile(r"/v1/statement\?")) as asking:
+        await page.get_by_role("button", name="Today").click()
+    asked = {
+        name: datetime.fromisoformat(value)
+        for name, [value] in parse_qs(urlsplit((await asking.value).url).query).items()
+    }
+    today = datetime.now(ZoneInfo(zone)).replace(hour=0, minute=0, second=0, microsecond=0)
+    assert asked == {"from": today, "to": today + timedelta(days=1)}
+    for label in ("From", "To"):
+        await expect(page.get_by_role("textbox", name=label)).to_have_value(today.date().isoformat())
+    await expect(page.get_by_role("row", name=re.compile("Charge"))).to_contain_text("-$1.00")
+    async with page.expect_download() as saving:
+        await page.get_by_role("button", name="CSV").click()
+    assert charge["created_at"] in Path(await (await saving.value).path()).read_text()
