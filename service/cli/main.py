@@ -100,6 +100,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     command = COMMANDS[options.command]
+    if not __debug__:
+        # The last look at an entry, before it is written and when it is verified, is an assertion.
+        print(
+            f"charge-shop {options.command}: Python's -O and PYTHONOPTIMIZE take away checks that this relies on: "
+            "run it without",
+            file=sys.stderr,
+        )
+        return 2
     try:
         chosen = settings.read(options, os.environ, command.settings)
         logs.configure(chosen.log_level, chosen.log_format)

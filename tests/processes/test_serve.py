@@ -271,6 +271,16 @@ async def test_a_second_service_on_the_same_data_directory_is_refused_in_one_lin
         assert "in use" in one_line(refused.err)
 
 
+async def test_without_its_assertions_nothing_starts(tmp_path: Path) -> None:
+    """The last look at an entry, before it is written and when it is verified, is an assertion: PYTHONOPTIMIZE, which
+    may be set for the whole machine, takes them all out."""
+    for command in ("verify", "serve"):
+        ended = await charge_shop(command, "--data-dir", data_dir(tmp_path), extra={"PYTHONOPTIMIZE": "1"})
+        assert (ended.status, ended.out) == (2, "")
+        assert "PYTHONOPTIMIZE" in one_line(ended.err)
+    assert not Path(data_dir(tmp_path)).exists()
+
+
 async def test_what_is_in_the_way_of_a_start_is_told_in_one_line(tmp_path: Path, empty_database: Database) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
