@@ -93,19 +93,41 @@ COMMANDS: Final[dict[str, Command]] = {
 
 def say(line: str) -> None:
     """For people; what programs read goes to standard output of the commands that have such output."""
-    print(line, file=sys.stderr if sys.stdout.closed else sys.stdout, flush=True)
+    try:
+        print(line, file=sys.stderr if sys.stdout.closed else sys.stdout, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError:
+        # A full disk under its output must not keep the shop closed. What is in the buffer would fail at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _complain(text: str) -> None:
+    """What cannot be told is left to the exit status: an exception here would make it 1, that of a bad journal."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
+
+
+def _open_closed_streams() -> None:
+    """Else the next file or client would be standard input or output: libuv ends a process that closes one of these."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # The lowest descriptor that is free, so the one that is missing.
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(descriptor, True)
+            setattr(sys, name, os.fdopen(descriptor, mode))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    _open_closed_streams()
     parser = _parser()
     options = parser.parse_args(arguments)
     command = COMMANDS[options.command]
     if not __debug__:
         # The last look at an entry, before it is written and when it is verified, is an assertion.
-        print(
+        _complain(
             f"charge-shop {options.command}: Python's -O and PYTHONOPTIMIZE take away checks that this relies on: "
-            "run it without",
-            file=sys.stderr,
+            "run it without"
         )
         return 2
     try:
@@ -114,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.ask(chosen, options)
         return uvloop.run(_run(command.run, chosen, options))
     except (WrongSetting, PortInUse, EmbeddedPostgresError, SchemaFault, JournalFault, commands.CannotDo) as fault:
-        print(f"charge-shop {options.command}: {str(fault) or type(fault).__doc__}", file=sys.stderr)
+        _complain(f"charge-shop {options.command}: {str(fault) or type(fault).__doc__}")
         return 2
     except KeyboardInterrupt:
         return 130
@@ -124,7 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception:
-        traceback.print_exc()
+        _complain(traceback.format_exc())
         return 2
 
 

@@ -308,6 +308,42 @@ async def test_what_is_in_the_way_of_a_start_is_told_in_one_line(tmp_path: Path,
         assert wrong[0] in one_line(ended.err)
 
 
+@pytest.mark.parametrize("redirection", ["<&-", "<&- >&-", ">/dev/full"])
+async def test_it_serves_without_streams_and_on_a_full_disk_under_them(
+    tmp_path: Path, http: aiohttp.ClientSession, redirection: str
+) -> None:
+    """As some programs start theirs; a stream that is closed must not become a file or a client."""
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", f'exec "$@" {redirection}', "sh", sys.executable, "-m", "service", "serve"),
+        *("--port", "0", "--log-format", "json", "--data-dir", data_dir(tmp_path)),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+        env=environment(),
+    )
+    assert process.stderr is not None
+    try:
+        async with asyncio.timeout(60):
+            while '"serving"' not in (line := (await process.stderr.readline()).decode()):
+                assert line, await process.wait()
+            await until_ready(Client(http, json.loads(line)["address"]))
+            process.terminate()
+            said = (await process.stderr.read()).decode()
+            assert (await process.wait(), "Traceback" in said) == (0, False), said
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+async def test_a_command_without_streams_tells_by_its_status(database: Database, closed: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "service", "verify"),
+        env=environment({"CHARGE_SHOP_DATABASE_URL": database.app_url}),
+    )
+    assert await process.wait() == 0
+
+
 async def test_wrong_names_and_heads_are_told_in_one_line(tmp_path: Path, database: Database) -> None:
     url = {"CHARGE_SHOP_DATABASE_URL": database.owner_url}
     for command in ("create-admin", "reset-password"):
@@ -415,6 +451,18 @@ async def test_what_cannot_be_written_is_not_taken_for_a_bad_entry(
     _, said = await process.communicate()
     assert process.returncode == 2, said
     assert "output" in one_line(said.decode())
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="the system has no device that is always full")
+async def test_a_full_disk_under_all_that_a_command_says_is_no_bad_entry(
+    tmp_path: Path, database: Database, full: BinaryIO
+) -> None:
+    """As `verify >> log 2>&1` on a full disk, with a journal that is whole, and with none."""
+    for options in (("--database-url", database.owner_url), ("--data-dir", data_dir(tmp_path))):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "service", "verify", *options), stdout=full, stderr=full, env=environment()
+        )
+        assert await process.wait() == 2
 
 
 async def test_what_a_superuser_changed_is_found_with_seller_and_seq(
