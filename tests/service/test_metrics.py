@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from journal.store import FlushRefused, JournalUnavailable, OutcomeUnknown
 from service.metrics import Histogram, Metrics
 
 
@@ -51,6 +52,18 @@ def test_decisions_flushes_and_verifications_are_counted() -> None:
     assert found["charge_shop_verifications_total", (("result", "failed"),)] == 1
     assert found["charge_shop_verification_drift", ()] == 2
     assert found["charge_shop_last_verification_timestamp_seconds", ()] == 6
+
+
+def test_what_is_alerted_on_is_there_before_it_happens() -> None:
+    """`increase()` sees none in a series that begins with 1, so the first fault would raise no alert."""
+    metrics = Metrics()
+    metrics.route("POST", "/v1/charges")
+    found = samples(metrics)
+    for fault in (FlushRefused, OutcomeUnknown, JournalUnavailable):
+        assert found["charge_shop_flush_faults_total", (("kind", fault.__name__),)] == 0
+    route = (("method", "POST"), ("route", "/v1/charges"))
+    assert found["charge_shop_http_requests_total", (*route, ("status", "500"))] == 0
+    assert ("charge_shop_http_request_duration_seconds_count", route) not in found
 
 
 def test_what_is_watched_is_read_when_asked_for() -> None:
