@@ -9,7 +9,9 @@ PYTHON ?= $(firstword $(shell command -v python3.11 python3 python))
 VENV := .venv
 BIN := $(VENV)/bin
 # Wheels, but for the one package that publishes none; what is built here is built with the pinned build tool.
-PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check -qq install --no-build-isolation
+# Into .venv, wherever pip is told to install by default; its mirrors are the user's own.
+PIP_INSTALL := env -u PIP_TARGET -u PIP_PREFIX -u PIP_ROOT PIP_USER=0 \
+	$(BIN)/python -m pip --disable-pip-version-check -qq install --no-build-isolation
 FROM_LOCK := $(PIP_INSTALL) --require-hashes --only-binary :all: --no-binary aiohttp-apispec
 # The lock must not depend on how pip happens to be set up on the machine that makes it.
 COMPILE := env -u PIP_INDEX_URL -u PIP_EXTRA_INDEX_URL -u PIP_FIND_LINKS PIP_CONFIG_FILE=/dev/null \
