@@ -40,6 +40,8 @@ OPEN_FILES_WANTED: Final = 65_536
 OPEN_FILES_RESERVED: Final = 256
 """For everything that is not a client's connection: the database's, files, and refusals on their way out."""
 OPEN_MAX_BY_DEFAULT: Final = 16_384
+OPEN_MAX_TO_BE_TOLD_OF: Final = 128
+"""Fewer are hardly a service, also where nobody asked for a number of them."""
 _REFUSALS_MAX: Final = 128
 """Refused connections that are still told so; those beyond are closed without a word."""
 
@@ -65,8 +67,9 @@ def bounds_of(connections_max: int | None) -> Bounds:
     Nobody can fill the house alone: one address gets half of it."""
     most = max(1, _raised_limit_of_open_files() - OPEN_FILES_RESERVED)
     open_max = min(most, connections_max or OPEN_MAX_BY_DEFAULT)
-    if connections_max is not None and open_max < connections_max:
-        log.warning("connections_max_lowered", extra={"wanted": connections_max, "open_files_allow": open_max})
+    wanted = connections_max or OPEN_MAX_TO_BE_TOLD_OF
+    if open_max < wanted:
+        log.warning("connections_max_lowered", extra={"wanted": wanted, "open_files_allow": open_max})
     return Bounds(open_max=open_max, per_address_max=max(1, open_max // 2))
 
 

@@ -406,3 +406,14 @@ def test_the_bound_follows_the_setting_and_the_limit_on_open_files() -> None:
     assert bounds_of(100) == Bounds(open_max=100, per_address_max=50)
     assert 1 <= bounds_of(None).open_max <= 16_384
     assert bounds_of(10**9).open_max < 65_536
+
+
+def test_a_limit_on_open_files_that_leaves_hardly_a_connection_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without it the log of a shop that lets nobody in speaks of floods only."""
+    for open_files, told in ((64, True), (1024, False)):
+        monkeypatch.setattr("service.http.connections._raised_limit_of_open_files", lambda limit=open_files: limit)
+        caplog.clear()
+        assert bounds_of(None).open_max == max(1, open_files - 256)
+        assert ("connections_max_lowered" in caplog.text) == told
