@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET, Raw
 
 from service import amounts
-from service.http.decode import BODY_SIZE_MAX, BodyDecoder
+from service.http.decode import BODY_SIZE_MAX, LARGE_BODY_SIZE_MAX, BodyDecoder
 from service.problems import Problem, ProblemCode
 from service.wire import requests
 
@@ -252,6 +252,47 @@ def test_up_to_its_bounds_everything_is_accepted(change: dict) -> None:
 )
 def test_nul_is_refused_in_every_text(change: dict, field: str) -> None:
     assert list(fields_of(json.dumps(GOOD | change).encode())) == [field]
+
+
+def test_nul_is_refused_in_every_item_of_a_batch() -> None:
+    batch = {"mode": "atomic", "charges": [GOOD, GOOD | {"reference": "\0"}, GOOD | {"metadata": {"a": "\0"}}]}
+    assert list(fields_of(json.dumps(batch).encode(), BATCH)) == ["charges.1.reference", "charges.2.metadata.a"]
+
+
+def test_nesting_of_any_depth_beside_a_nul_is_refused() -> None:
+    """How deep is too deep depends on how deep the stack is already."""
+    for depth in range(900, 1100):
+        body = with_amount("[" * depth + "]" * depth)[:-1] + b', "reference": "\\u0000"}'
+        assert code_of(body) in ("malformed_request", "validation_failed")
+
+
+BEGINNING = '{"mode": "atomic", "charges": [{"phone_number": "x", '
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(
+            BEGINNING + '"reference": "\\u0000", "amount": [' + "[]," * 1_300_000 + "0]}]}", id="beside a NUL"
+        ),
+        pytest.param(BEGINNING + '"unknown": 0, "amount": [' + "[]," * 1_300_000 + "0]}]}", id="an unknown field"),
+        pytest.param("{" + ",".join(f'"{number:x}":0' for number in range(370_000)) + "}", id="unknown fields"),
+    ],
+)
+def test_a_large_body_that_is_made_to_be_costly_is_not(body: str) -> None:
+    """It was up to 5 s of the event loop, in which nobody else was served."""
+    data = body.encode()
+    assert 3_500_000 < len(data) < LARGE_BODY_SIZE_MAX
+    started = time.process_time()
+    assert code_of(data, BATCH) == "validation_failed"
+    assert time.process_time() - started < 0.4
+
+
+def test_a_large_body_that_is_no_json_is_malformed_whatever_its_fields() -> None:
+    wrong_field = b'{"mode": 5, "x": "%s' % (b"x" * BODY_SIZE_MAX)
+    for end in (b'"', b'",}', b'\xff"}', b'", "y": ' + b"[" * 2000 + b"]" * 2000 + b"}"):
+        assert code_of(wrong_field + end, BATCH) == "malformed_request"
+    assert list(fields_of(wrong_field + b'"}', BATCH)) == ["mode"]
 
 
 def test_a_backslash_before_u0000_is_no_nul() -> None:
