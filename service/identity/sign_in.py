@@ -15,7 +15,7 @@ from service.identity.refusals import (
     WRONG_CREDENTIALS,
     IdentityRefusal,
 )
-from service.identity.throttle import Throttle
+from service.identity.throttle import Throttle, parties
 from service.identity.tokens import Tokens
 from service.identity.users import Role, User, Users
 
@@ -42,7 +42,7 @@ class SignIn:
             return refusal
         user = await self._users.find_by_name(username)
         is_active = user is not None and user.status == "active"
-        async with self._passwords.turn() as turn:
+        async with self._passwords.turn(*parties(username, address)) as turn:
             refusal = await self._check(turn, user if is_active else None, username, password, address)
             if refusal is not None:
                 return refusal
@@ -62,7 +62,7 @@ class SignIn:
         user = await self._users.find(principal.user_id)
         if user is None:
             return NO_SUCH_USER
-        async with self._passwords.turn() as turn:
+        async with self._passwords.turn(*parties(user.username, address)) as turn:
             refusal = await self._check(turn, user, user.username, current_password, address)
             if refusal is not None:
                 return NOT_THE_CURRENT_PASSWORD if refusal is WRONG_CREDENTIALS else refusal

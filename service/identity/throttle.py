@@ -127,6 +127,11 @@ class _Buckets(Generic[K]):
         self._full_again_at.pop(key, None)
 
 
+def parties(username: str, address: str) -> tuple[str, str]:
+    """Who makes an attempt, in two names that are never the same: its account's and its address's."""
+    return f"account {_account(username)}", f"address {_source(address)}"
+
+
 def _account(username: str) -> str:
     return username[:100].lower()
 

@@ -80,6 +80,29 @@ async def test_whoever_would_wait_too_long_is_refused_at_once(passwords: Passwor
     assert len(await asyncio.gather(*waiting)) == 2
 
 
+async def test_nobody_alone_takes_all_places() -> None:
+    """Under any of its names: a seller who signs in again and again, or an address with many usernames."""
+    passwords = Passwords(memory_kib=8, passes=1, threads=1, waiting_max=4)
+
+    async def take(*parties: str) -> None:
+        async with passwords.turn(*parties):
+            pass
+
+    async with passwords.turn():
+        waiting = [asyncio.create_task(take("kiosk", f"address {number}")) for number in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded):
+            await take("kiosk", "address 3")
+        waiting += [asyncio.create_task(take(f"user {number}", "address 4")) for number in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded):
+            await take("user 3", "address 5")
+    await asyncio.gather(*waiting)
+    assert not passwords._waiting_of
+    await take("kiosk", "address 4")
+    passwords.close()
+
+
 async def test_a_caller_that_goes_away_while_waiting_gives_up_its_place(passwords: Passwords) -> None:
     async with passwords.turn():
         waiting = [asyncio.create_task(passwords.hash("correct horse")) for _ in range(2)]

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from actors.directory import Overloaded
 from service.identity.passwords import Passwords
 from service.identity.refusals import NOT_THE_CURRENT_PASSWORD, WRONG_CREDENTIALS, IdentityCode, IdentityRefusal
 from service.identity.sign_in import Session, SignIn
@@ -56,6 +57,27 @@ async def test_right_ones_in_parallel_all_get_in(identity: Identity) -> None:
     await identity.seller("kiosk")
     sessions = await asyncio.gather(*(identity.session("kiosk") for _ in range(50)))
     assert len({session.token for session in sessions}) == 50
+
+
+async def test_who_signs_in_again_and_again_keeps_nobody_else_out(identity: Identity) -> None:
+    """With the right password, which nobody throttles."""
+    await identity.seller("kiosk")
+    await identity.admin("boss")
+    passwords = Passwords(memory_kib=8, passes=1, threads=1, waiting_max=10)
+    sign_in = SignIn(identity.users, identity.tokens, passwords, identity.throttle)
+    async with passwords.turn():
+        flood = [asyncio.create_task(sign_in.sign_in("kiosk", PASSWORD, ELSEWHERE)) for _ in range(20)]
+        while passwords._waiting + sum(attempt.done() for attempt in flood) < len(flood):
+            await asyncio.sleep(0)
+        flooded = passwords._waiting
+        owner = asyncio.create_task(sign_in.sign_in("boss", PASSWORD, HOME))
+        while passwords._waiting == flooded and not owner.done():
+            await asyncio.sleep(0)
+    assert isinstance(await owner, Session)
+    answers = await asyncio.gather(*flood, return_exceptions=True)
+    assert [type(answer) for answer in answers].count(Session) == 5
+    assert [type(answer) for answer in answers].count(Overloaded) == 15
+    passwords.close()
 
 
 async def test_hashes_of_older_parameters_are_renewed(identity: Identity) -> None:
