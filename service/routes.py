@@ -120,7 +120,7 @@ def routes(services: "Services") -> tuple[Route, ...]:
     balance = BalanceHandlers(reader, scope)
     charges = ChargeHandlers(directory, reader, scope, settings.default_region)
     batches = BatchHandlers(directory, services.writers, services.admission, scope, settings.default_region)
-    transactions = TransactionHandlers(reader, scope)
+    transactions = TransactionHandlers(reader, scope, services.admission)
     events = EventHandlers(services.feed, services.event_streams, directory, reader, services.credentials, boot_time_s)
     statement = StatementHandlers(reader, services.sellers, scope, services.clock_us)
     trial_balance = TrialBalanceHandlers(reader)

@@ -9,6 +9,7 @@ from aiohttp import hdrs, web
 
 from journal.reader import PostedEntry, Reader
 from service import answers, csv_cells
+from service.admission import Admission
 from service.endpoint import ID_OF_REQUEST
 from service.handlers.pages import page
 from service.handlers.scope import Scope
@@ -17,7 +18,7 @@ from service.http.cursors import CursorFormat, CursorInt
 from service.http.json_response import REQUEST_ID, JsonResponse
 from service.http.query import QueryDecoder, path_id
 from service.identity.credentials import Principal
-from service.problems import not_found
+from service.problems import Problem, not_found
 from service.wire import answers as wire
 from service.wire import queries
 
@@ -30,8 +31,9 @@ _ROWS_PER_WRITE: Final = 100
 
 
 class TransactionHandlers:
-    def __init__(self, reader: Reader, scope: Scope) -> None:
+    def __init__(self, reader: Reader, scope: Scope, admission: Admission) -> None:
         self._reader = reader
+        self._admission = admission
         self._scope = scope
         self._query = QueryDecoder(queries.Transactions)
         self._of_seller = QueryDecoder(queries.OfSeller)
@@ -65,7 +67,8 @@ class TransactionHandlers:
         return responses.answer(_transaction(found))
 
     async def export(self, request: web.Request, principal: Principal) -> web.StreamResponse:
-        """Oldest first, up to what there was when it began; read and written in small pieces."""
+        """Oldest first, up to what there was when it began; read and written in small pieces, each of them only while
+        the credential is in force: it may take hours, and its client decides how many."""
         query = self._csv_query.read(request)
         seller_id = await self._whose(principal, query)
         chunks = self._reader.export(
@@ -89,17 +92,30 @@ class TransactionHandlers:
         await response.prepare(request)
         try:
             await response.write(csv_cells.row([*wire.Transaction.__struct_fields__]).encode())
-            await _write(response, first)
+            await self._write(request, response, first)
             async for chunk in chunks:
-                await _write(response, chunk)
+                await self._write(request, response, chunk)
         except ConnectionError:
             pass  # The client has gone.
-        except Exception:
+        except Exception as fault:
             # A status can be told no more, but the end of the stream can be withheld.
-            log.exception("export_cut_short", extra={"request_id": request[ID_OF_REQUEST]})
+            told = {"request_id": request[ID_OF_REQUEST]}
+            if isinstance(fault, Problem):
+                log.info("export_ended_with_credential", extra=told)
+            else:
+                log.exception("export_cut_short", extra=told)
             if request.transport is not None:
                 request.transport.abort()
         return response
+
+    async def _write(self, request: web.Request, response: web.StreamResponse, chunk: Sequence[PostedEntry]) -> None:
+        """Raises a 401, or what `Admission.load` does, once the credential is not in force any more."""
+        for start in range(0, len(chunk), _ROWS_PER_WRITE):
+            if self._admission.known(request) is None:
+                await self._admission.load(request)
+            rows = [_row(posted) for posted in chunk[start : start + _ROWS_PER_WRITE]]
+            await response.write("".join(rows).encode())
+            await asyncio.sleep(0)
 
     async def _whose(self, principal: Principal, query: queries.TransactionsCsv) -> str | None:
         """The seller that the list is about, settled; None for all of them."""
@@ -109,13 +125,6 @@ class TransactionHandlers:
         if seller_id is not None:
             await self._scope.settled(seller_id)
         return seller_id
-
-
-async def _write(response: web.StreamResponse, chunk: Sequence[PostedEntry]) -> None:
-    for start in range(0, len(chunk), _ROWS_PER_WRITE):
-        rows = [_row(posted) for posted in chunk[start : start + _ROWS_PER_WRITE]]
-        await response.write("".join(rows).encode())
-        await asyncio.sleep(0)
 
 
 def _transaction(posted: PostedEntry) -> wire.Transaction:

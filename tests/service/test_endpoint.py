@@ -385,6 +385,23 @@ async def test_an_export_that_fails_halfway_cannot_be_taken_for_a_whole_one(shop
     assert (answer.status, answer.code) == (503, "journal_unavailable")
 
 
+async def test_an_export_ends_with_its_credential(shop: Shop) -> None:
+    """Whoever reads slowly could have taken the journal away with a key that was revoked hours ago."""
+    seller = await shop.seller("100.00")
+    key = await seller.done("POST", "/v1/api-keys", {"name": "stolen"})
+    whole = shop.services.reader.export
+
+    async def interrupted(**asked: Any) -> Any:
+        async for chunk in whole(**asked):
+            yield chunk
+            await seller.done("DELETE", f"/v1/api-keys/{key['id']}")
+            yield chunk
+
+    shop.services.reader.export = interrupted  # type: ignore[method-assign]
+    with pytest.raises(aiohttp.ClientError):
+        await User(shop, key["key"]).get("/v1/transactions.csv")
+
+
 async def test_the_access_log_shows_who_and_what_but_no_secrets(
     database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
