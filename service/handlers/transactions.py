@@ -152,7 +152,7 @@ def _row(posted: PostedEntry) -> str:
             shown.credit_request_id or "",
             shown.made_by,
             csv_cells.guarded(shown.reason),
-            bytes(shown.details).decode(),
+            csv_cells.guarded_json(bytes(shown.details).decode()),
             shown.previous_hash,
             shown.hash,
             shown.created_at,

@@ -243,7 +243,7 @@ LIST_TRANSACTIONS: Final = _of_journal(
 EXPORT_TRANSACTIONS: Final = _of_journal(
     summary="Export transactions",
     description="Oldest first, with a header line, streamed. "
-    "Free text that begins like a formula gets an apostrophe in front.",
+    "Free text gets an apostrophe before what begins like a formula, at its start or where spreadsheets may split it.",
     query=queries.TransactionsCsv,
     answers={200: None},
     codes=(_P.NOT_FOUND,),

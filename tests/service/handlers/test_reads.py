@@ -17,7 +17,7 @@ from tests.service.shop import PHONE, Shop, User
 async def play(shop: Shop) -> User:
     """A seller with a little of everything."""
     seller = await shop.seller("100.00")
-    sold = (await seller.sell("10.00", reference="=1+1", key="k", metadata={"b": "x", "a": '"'})).json["id"]
+    sold = (await seller.sell("10.00", reference="=1+1", key="k;=2+2", metadata={"b": "x", "a": '"'})).json["id"]
     held = (await seller.sell("20.00", capture=False)).json["id"]
     await seller.done("POST", f"/v1/charges/{held}/capture", {"amount": "15"})
     await seller.sell("1000")
@@ -141,6 +141,7 @@ async def test_the_export_has_every_row_and_no_formula(shop: Shop) -> None:
                 assert row[name] == ("" if value is None else str(value)), name
     assert {row["reason"][:2] for row in rows} >= {"'=", "'+", "'-", "'@"}
     assert rows[2]["amount"] == "-10.00"  # a number, with no apostrophe
+    assert ";" not in answer.body.decode()  # at which spreadsheets may split a line, quotes or not
 
     some = await seller.get("/v1/transactions.csv", type="charge")
     assert [row["type"] for row in csv.DictReader(io.StringIO(some.body.decode()))] == ["charge"]
