@@ -45,6 +45,18 @@ def client_address_behind(
     return client_address
 
 
+def subscriber_of(address: str) -> str:
+    """Who stands behind an address, in a text to count by: an IPv6 subscriber has a whole /64."""
+    ip = _parsed(address)
+    match ip:
+        case None:
+            return address[:100]
+        case IPv6Address():
+            return str(IPv6Address(int(ip) >> 64 << 64))
+        case _:
+            return str(ip)
+
+
 def _parsed(address: str) -> IPv4Address | IPv6Address | None:
     try:
         parsed = ip_address(address)

@@ -9,7 +9,8 @@ and, by timers that aiohttp has anyway, what has been idle for `idle_timeout_s`.
 are read (`service.http.decode`). A request costs nothing for this but one comparison when its bytes arrive.
 
 Above `open_max`, and for one address above `per_address_max`, a new connection is answered 503 `overloaded` before
-anything is read from it. Proxies that are trusted speak for many, and are held to the first bound only.
+anything is read from it. All addresses of an IPv6 subscriber count as one. Proxies that are trusted speak for many, and
+are held to the first bound only.
 
 aiohttp is subclassed at a seam that is partly private; its version is pinned by the lock, and the tests of this
 module fail if it moves: `RequestHandler._waiter` (pending while it waits for a head), `._request_count` (heads
@@ -29,6 +30,7 @@ from aiohttp import hdrs, web
 from aiohttp.http_exceptions import LineTooLong
 from msgspec import Struct
 
+from service.http.client_address import subscriber_of
 from service.http.headers import given_request_id
 from service.http.json_response import NO_STORE, REQUEST_ID, SECURITY_HEADERS
 from service.http.request_loop import FixedRoutes, RequestLoop
@@ -144,18 +146,19 @@ class Connections:
     # --- what connections tell --------------------------------------------------------------------------------
 
     def may_open(self, address: str) -> bool:
-        return self._per_address[address] < self.bounds.per_address_max or self._is_trusted(address)
+        return self._per_address[subscriber_of(address)] < self.bounds.per_address_max or self._is_trusted(address)
 
     def opened(self, connection: "Connection") -> None:
         self._open[connection] = None
-        self._per_address[connection.address] += 1
+        self._per_address[subscriber_of(connection.address)] += 1
 
     def closed(self, connection: "Connection") -> None:
         if connection in self._open:
             del self._open[connection]
-            self._per_address[connection.address] -= 1
-            if not self._per_address[connection.address]:
-                del self._per_address[connection.address]
+            subscriber = subscriber_of(connection.address)
+            self._per_address[subscriber] -= 1
+            if not self._per_address[subscriber]:
+                del self._per_address[subscriber]
 
     def may_refuse(self, refusal: "Refusal") -> bool:
         """False when too many are being refused to talk to each."""

@@ -17,7 +17,6 @@ operator can restart that, and argon2 bounds the rate besides. Attempts are coun
 that parallel ones are not all heard first is seen to by `passwords`, whose turns they take.
 """
 
-import ipaddress
 import math
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -25,6 +24,7 @@ from typing import Final, Generic, TypeVar
 
 from msgspec import Struct
 
+from service.http.client_address import subscriber_of
 from service.identity.instants import Monotonic
 from service.identity.refusals import IdentityCode, IdentityRefusal
 
@@ -65,7 +65,7 @@ class Throttle:
     def refusal(self, username: str, address: str) -> IdentityRefusal | None:
         """Why this attempt is not heard; None when it is."""
         now = self._monotonic()
-        account, source = _account(username), _source(address)
+        account, source = _account(username), subscriber_of(address)
         pair = (account, source)
         if pair in self._known:
             wait_s = self._pairs.wait_s(pair, now)
@@ -85,7 +85,7 @@ class Throttle:
 
     def failed(self, username: str, address: str) -> None:
         now = self._monotonic()
-        account, source = _account(username), _source(address)
+        account, source = _account(username), subscriber_of(address)
         pair = (account, source)
         self._pairs.fill(pair, now)
         if pair not in self._known:
@@ -94,7 +94,7 @@ class Throttle:
 
     def succeeded(self, username: str, address: str) -> None:
         """Forgives the pair its failures, and nobody else theirs."""
-        pair = (_account(username), _source(address))
+        pair = (_account(username), subscriber_of(address))
         self._pairs.forget(pair)
         self._known[pair] = None
         self._known.move_to_end(pair)
@@ -129,21 +129,8 @@ class _Buckets(Generic[K]):
 
 def parties(username: str, address: str) -> tuple[str, str]:
     """Who makes an attempt, in two names that are never the same: its account's and its address's."""
-    return f"account {_account(username)}", f"address {_source(address)}"
+    return f"account {_account(username)}", f"address {subscriber_of(address)}"
 
 
 def _account(username: str) -> str:
     return username[:100].lower()
-
-
-def _source(address: str) -> str:
-    """Who stands behind an address: an IPv6 subscriber has a whole /64."""
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return address[:100]
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip.ipv4_mapped is not None:
-            return str(ip.ipv4_mapped)
-        return str(ipaddress.IPv6Address(int(ip) >> 64 << 64))
-    return str(ip)

@@ -9,6 +9,7 @@ import socket
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -359,6 +360,44 @@ async def test_one_address_does_not_get_all_places() -> None:
         async with served.connected() as second:
             await second.send(GET)
             assert (await second.answer())[0].endswith(b"200 OK")
+
+
+class Peer(asyncio.Transport):
+    """The wire of somebody who connects from an address that this machine does not have."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__({"peername": (address, 40_000, 0, 0)})
+        self.said = b""
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        pass
+
+    def write(self, data: Any) -> None:
+        self.said += bytes(data)
+
+    def write_eof(self) -> None:
+        pass
+
+    def is_closing(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+
+async def test_nor_does_one_subscriber_with_all_its_addresses() -> None:
+    async with serving(Bounds(open_max=10, per_address_max=2)) as served:
+        opened = []
+        for address in ("2001:db8:0:1::1", "2001:db8:0:1::2", "2001:db8:0:1:ffff::3", "2001:db8:0:2::1"):
+            opened.append((served.connections.protocol(), Peer(address)))
+            opened[-1][0].connection_made(opened[-1][1])
+        assert [b"overloaded" in peer.said for _, peer in opened] == [False, False, True, False]
+        for protocol, _ in opened:
+            protocol.connection_lost(None)
+        assert not served.connections._per_address
 
 
 async def test_who_waits_to_be_accepted_at_a_stop_is_answered() -> None:
