@@ -113,9 +113,11 @@ def routes(services: "Services") -> tuple[Route, ...]:
     directory, reader = services.directory, services.reader
     scope = Scope(directory, services.known_sellers)
     auth = AuthHandlers(services.sign_in, services.tokens, scope, client_address_behind(settings.trusted_proxies))
-    api_keys = ApiKeyHandlers(services.api_keys, scope)
-    admins = AdminHandlers(services.users)
-    sellers = SellerHandlers(services.sellers, services.users, directory, reader, scope, settings.currency)
+    api_keys = ApiKeyHandlers(services.api_keys, scope, services.admission)
+    admins = AdminHandlers(services.users, services.admission)
+    sellers = SellerHandlers(
+        services.sellers, services.users, directory, reader, scope, services.admission, settings.currency
+    )
     credit_requests = CreditRequestHandlers(directory, reader, scope)
     balance = BalanceHandlers(reader, scope)
     charges = ChargeHandlers(directory, reader, scope, settings.default_region)

@@ -1,10 +1,12 @@
 """Admins: made, listed, disabled and enabled by each other."""
 
+from functools import partial
 from typing import Final
 
 from aiohttp import web
 
 from journal.times import format_time
+from service.admission import Admission
 from service.handlers.identity_log import Change, log_change
 from service.handlers.outcomes import allowed
 from service.handlers.pages import page
@@ -22,15 +24,17 @@ _CURSORS: Final = CursorFormat("admins", tuple[CursorInt, CursorId])
 
 
 class AdminHandlers:
-    def __init__(self, users: Users) -> None:
+    def __init__(self, users: Users, admission: Admission) -> None:
         self._users = users
+        self._admission = admission
         self._create = BodyDecoder(requests.CreateAdmin)
         self._change = BodyDecoder(requests.ChangeAdmin)
         self._page = QueryDecoder(queries.PageQuery)
 
     async def create(self, request: web.Request, principal: Principal) -> JsonResponse:
         body = await self._create.read(request)
-        admin = allowed(await self._users.create_admin(body.username, body.password))
+        may_go_on = partial(self._admission.again, request)
+        admin = allowed(await self._users.create_admin(body.username, body.password, may_go_on))
         log_change(Change.ADMIN_CREATED, admin.id, principal)
         return responses.answer(_admin(admin), 201)
 

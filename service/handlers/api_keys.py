@@ -5,6 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from journal.times import format_time
+from service.admission import Admission
 from service.handlers.identity_log import Change, log_change
 from service.handlers.pages import page
 from service.handlers.scope import Scope
@@ -23,8 +24,9 @@ _CURSORS: Final = CursorFormat("api-keys", tuple[CursorInt, CursorId])
 
 
 class ApiKeyHandlers:
-    def __init__(self, api_keys: ApiKeys, scope: Scope) -> None:
+    def __init__(self, api_keys: ApiKeys, scope: Scope, admission: Admission) -> None:
         self._api_keys = api_keys
+        self._admission = admission
         self._scope = scope
         self._create = BodyDecoder(requests.CreateApiKey)
         self._page = QueryDecoder(queries.PageQuery)
@@ -32,6 +34,8 @@ class ApiKeyHandlers:
     async def create(self, request: web.Request, principal: Principal) -> JsonResponse:
         body = await self._create.read(request)
         await self._scope.require_active(principal)
+        # The account may have had to be waited for, and a key outlives the token that made it.
+        await self._admission.again(request)
         key, secret = await self._api_keys.create(principal.user_id, body.name)
         log_change(Change.API_KEY_CREATED, key.id, principal)
         shown = answers.NewApiKey(key.id, key.name, secret, key.prefix, format_time(key.created_at_us))

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from functools import partial
 from typing import Final
 
 from aiohttp import web
@@ -15,6 +16,7 @@ from journal.reader import AccountState, Reader
 from journal.store import JournalFault, OutcomeUnknown
 from journal.times import format_time
 from service import amounts, answers
+from service.admission import Admission
 from service.handlers.callers import caller_of
 from service.handlers.identity_log import Change, log_change
 from service.handlers.outcomes import FAULTS, allowed, done, view
@@ -46,6 +48,7 @@ class SellerHandlers:
         directory: Directory,
         reader: Reader,
         scope: Scope,
+        admission: Admission,
         default_currency: str,
     ) -> None:
         self._sellers = sellers
@@ -53,6 +56,7 @@ class SellerHandlers:
         self._directory = directory
         self._reader = reader
         self._scope = scope
+        self._admission = admission
         self._default_currency = default_currency
         self._create = BodyDecoder(requests.CreateSeller)
         self._change = BodyDecoder(requests.ChangeSeller)
@@ -67,7 +71,8 @@ class SellerHandlers:
             raise invalid("currency", "Expected an ISO 4217 currency, as USD.")
         # While no account can be opened there shall be no seller either.
         self._directory.journal.check_writable()
-        seller = allowed(await self._sellers.create(body.username, body.password, body.name, currency))
+        may_go_on = partial(self._admission.again, request)
+        seller = allowed(await self._sellers.create(body.username, body.password, body.name, currency, may_go_on))
         log_change(Change.SELLER_CREATED, seller.id, principal)
         return responses.answer(_seller(seller, await self._opened(seller)), 201)
 
@@ -158,7 +163,8 @@ class SellerHandlers:
         seller_id = path_id(request)
         await self._scope.currency_of(seller_id)  # A password is not hashed for nobody: that takes its time.
         body = await self._set_password.read(request)
-        allowed(await self._users.reset_password(seller_id, body.new_password, role="seller"))
+        may_go_on = partial(self._admission.again, request)
+        allowed(await self._users.reset_password(seller_id, body.new_password, may_go_on, role="seller"))
         log_change(Change.PASSWORD_RESET, seller_id, principal)
         return responses.no_content()
 

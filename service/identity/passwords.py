@@ -18,10 +18,10 @@ import base64
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -32,6 +32,14 @@ LENGTH_MIN: Final = 10
 LENGTH_MAX: Final = 200
 
 T = TypeVar("T")
+
+MayGoOn: TypeAlias = Callable[[], Awaitable[object]]
+"""Called when a password has been hashed, for which others may have been waited for; raises if its sender may not go
+on."""
+
+
+async def always() -> None:
+    """For those whose leave does not end."""
 
 
 def password_fault(password: str) -> str | None:
@@ -87,9 +95,11 @@ class Passwords:
         finally:
             self._turns.release()
 
-    async def hash(self, password: str) -> str:
+    async def hash(self, password: str, may_go_on: MayGoOn = always) -> str:
         async with self.turn() as turn:
-            return await turn.hash(password)
+            hashed = await turn.hash(password)
+        await may_go_on()
+        return hashed
 
     def needs_rehash(self, stored: str) -> bool:
         """Whether the hash was made with other parameters than today's."""

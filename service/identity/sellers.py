@@ -15,7 +15,7 @@ from service.identity.bearer import RandomBytes
 from service.identity.database import Database
 from service.identity.instants import NowUs, of_column, to_column
 from service.identity.page import FIRST, Position
-from service.identity.passwords import Passwords
+from service.identity.passwords import MayGoOn, Passwords, always
 from service.identity.refusals import USERNAME_TAKEN, IdentityRefusal
 from service.identity.users import User, insert_user
 
@@ -79,10 +79,17 @@ class Sellers:
         self._random_bytes = random_bytes
 
     async def create(
-        self, username: str, password: str, name: str, currency: str, *, cell: str = "cell_00"
+        self,
+        username: str,
+        password: str,
+        name: str,
+        currency: str,
+        may_go_on: MayGoOn = always,
+        *,
+        cell: str = "cell_00",
     ) -> SellerProfile | IdentityRefusal:
         """The seller and its user, both or neither. Its account is opened by its cell, on first use."""
-        password_hash = await self._passwords.hash(password)
+        password_hash = await self._passwords.hash(password, may_go_on)
         for _ in range(_DRAWS_MAX):
             now_us = self._now_us()
             seller = SellerProfile(new_id(now_us, self._random_bytes), username, name, currency, cell, now_us)

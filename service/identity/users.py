@@ -15,7 +15,7 @@ from service.identity.bearer import RandomBytes
 from service.identity.database import Connection, Database
 from service.identity.instants import NowUs, of_column, to_column
 from service.identity.page import FIRST, Position
-from service.identity.passwords import Passwords
+from service.identity.passwords import MayGoOn, Passwords, always
 from service.identity.refusals import LAST_ADMIN, NO_SUCH_USER, USERNAME_TAKEN, IdentityRefusal
 from service.identity.tokens import end_tokens
 
@@ -96,8 +96,8 @@ class Users:
             row = await connection.fetchrow(FIND_BY_NAME, username.lower())
         return _user_of(row) if row is not None else None
 
-    async def create_admin(self, username: str, password: str) -> User | IdentityRefusal:
-        password_hash = await self._passwords.hash(password)
+    async def create_admin(self, username: str, password: str, may_go_on: MayGoOn = always) -> User | IdentityRefusal:
+        password_hash = await self._passwords.hash(password, may_go_on)
         now_us = self._now_us()
         user = User(new_id(now_us, self._random_bytes), username, "admin", "active", password_hash, now_us)
         try:
@@ -131,10 +131,10 @@ class Users:
         return _user_of(row)
 
     async def reset_password(
-        self, user_id: str, new_password: str, *, role: Role | None = None
+        self, user_id: str, new_password: str, may_go_on: MayGoOn = always, *, role: Role | None = None
     ) -> IdentityRefusal | None:
         """Sets a password without knowing the old one; all tokens of the user end. `role`: only of such a user."""
-        new_hash = await self._passwords.hash(new_password)
+        new_hash = await self._passwords.hash(new_password, may_go_on)
         async with self._database.writing() as connection:
             if await connection.execute(SET_PASSWORD, user_id, new_hash, role) == "UPDATE 0":
                 return NO_SUCH_USER

@@ -5,7 +5,7 @@ import gc
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -283,6 +283,52 @@ async def test_an_admin_who_was_disabled_does_not_enable_itself(shop: Shop) -> N
         assert (await wire.head()).startswith(b"HTTP/1.1 401 ")
     listed = await shop.admin.done("GET", "/v1/admins")
     assert {each["username"]: each["status"] for each in listed["data"]} == {"admin": "active", "other": "disabled"}
+
+
+@pytest.mark.parametrize("operation", ["an admin", "a seller", "a password"])
+async def test_an_admin_who_is_disabled_while_a_password_waits_makes_nobody(shop: Shop, operation: str) -> None:
+    """Passwords are hashed one after the other: for seconds, when many sign in."""
+    other, seller = await shop.another_admin(), await shop.seller()
+    path, body = {
+        "an admin": ("/v1/admins", {"username": "accomplice", "password": PASSWORD}),
+        "a seller": ("/v1/sellers", {"username": "accomplice", "password": PASSWORD, "name": "x"}),
+        "a password": (f"/v1/sellers/{seller.id}/password", {"new_password": "another password"}),
+    }[operation]
+    passwords = shop.services.passwords
+    async with AsyncExitStack() as turns:
+        while not passwords._turns.locked():
+            await turns.enter_async_context(passwords.turn())
+        asked = asyncio.create_task(other.post(path, body))
+        async with asyncio.timeout(10):
+            while not passwords._waiting:
+                await asyncio.sleep(0)
+        await shop.admin.done("PATCH", f"/v1/admins/{other.id}", {"status": "disabled"})
+    assert (await asked).code == "unauthenticated"
+    assert (await seller.get("/v1/auth/me")).status == 200
+    for whom in ("admins", "sellers"):
+        listed = await shop.admin.done("GET", f"/v1/{whom}")
+        assert "accomplice" not in {each["username"] for each in listed["data"]}
+
+
+async def test_a_token_that_ends_while_the_account_is_waited_for_makes_no_key(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seller = await shop.seller()
+    whole = shop.services.directory.ask
+    has_come, may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def delayed(*asked: Any, **more: Any) -> Any:
+        has_come.set()
+        await may_go_on.wait()
+        return await whole(*asked, **more)
+
+    monkeypatch.setattr(shop.services.directory, "ask", delayed)
+    asked = asyncio.create_task(seller.post("/v1/api-keys", {"name": "for later"}))
+    await has_come.wait()
+    reset = {"new_password": "another password"}
+    await shop.admin.done("POST", f"/v1/sellers/{seller.id}/password", reset)
+    may_go_on.set()
+    assert (await asked).code == "unauthenticated"
 
 
 async def test_a_credential_that_is_revoked_while_its_batch_waits_to_begin_sells_nothing(
