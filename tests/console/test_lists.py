@@ -81,7 +81,7 @@ async def test_what_is_saved_is_what_the_filters_find_to_the_last_page(desk: Des
     from playwright.async_api import expect
 
     seller = await sold(desk, 4)
-    formula = '=HYPERLINK("http://x")'
+    formula = '=HYPERLINK("http://x");=1+1'
     await seller.api.post("/v1/charges", {"phone_number": PHONE, "amount": "2.00", "reference": formula})
     page = await desk.signed_in(seller.username)
     # Of the service's own pages: two charges each, so that there are several.
@@ -95,7 +95,7 @@ async def test_what_is_saved_is_what_the_filters_find_to_the_last_page(desk: Des
     async with page.expect_download() as saving:
         await page.get_by_role("button", name="CSV").click()
     rows = list(csv.DictReader(StringIO(Path(await (await saving.value).path()).read_text(), newline="")))
-    assert [row["reference"] for row in rows] == [f"'{formula}", "till 3", "till 2", "till 1"]
+    assert [row["reference"] for row in rows] == ["""'=HYPERLINK("http://x");'=1+1""", "till 3", "till 2", "till 1"]
     assert {row["phone_number"] for row in rows} == {PHONE}
     assert [row["amount"] for row in rows] == ["2.00", "1.00", "1.00", "1.00"]
 

@@ -26,7 +26,8 @@ export async function downloadCharges(query, filename, onProgress) {
   return rows.length <= ROWS_MAX + 1;
 }
 
-/** A cell that begins like a formula would be run as one by a spreadsheet: the apostrophe says that it is text. */
-const guarded = (text) => (/^[=+\-@\t\r\n]/.test(text ?? "") ? `'${text}` : text ?? "");
+/** What begins like a formula would be run as one by a spreadsheet: the apostrophe says that it is text. Spreadsheets may
+ * split a line at semicolons too, and take wide signs for signs: see service/csv_cells.py. */
+const guarded = (text) => (text ?? "").replaceAll(/^(?=[\t\r\n])|(?<=^|[;\t\r\n])(?= *[=+\-@\uff1d\uff0b\uff0d\uff20])/g, "'");
 
-const quoted = (cell) => (/[",\r\n\t ]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
+const quoted = (cell) => (/[",;\r\n\t ]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
