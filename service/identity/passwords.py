@@ -5,10 +5,10 @@ Costs (OWASP's recommendation for argon2id, also RFC 9106's reasoning scaled to 
 passwords a second and leaves the other core to the event loop; memory in use is 19 MiB for each thread.
 
 Work is done in *turns*. Whoever waits longer than `waiting_max` others is refused at once, since it would
-wait for seconds. No account and no address takes more than half of those places: who signs in again and again,
-with the right password even, keeps nobody else out. A turn is also the place to count failed attempts: as no
-more turns run at once than there are threads, a thousand parallel guesses get no further than a thousand in a
-row.
+wait for seconds. No account takes more than half of those places, and no address more than three quarters: who
+signs in again and again, with the right password even, keeps nobody else out, not even at the same address. A
+turn is also the place to count failed attempts: as no more turns run at once than there are threads, a thousand
+parallel guesses get no further than a thousand in a row.
 
 The parameters stand in each hash. After they were raised, `needs_rehash` says which hashes are behind.
 """
@@ -65,20 +65,19 @@ class Passwords:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
         self._turns = asyncio.Semaphore(threads)
         self._waiting = 0
-        self._waiting_of = Counter[str]()
+        self._waiting_of = Counter[tuple[str, str | None]]()
         self._waiting_max = waiting_max
         # No password has this hash, yet to find that out costs as much as with a real one.
         salt, digest = (base64.b64encode(random_bytes(n)).decode().rstrip("=") for n in (16, 32))
         self._nobody = f"$argon2id$v=19$m={memory_kib},t={passes},p=1${salt}${digest}"
 
     @asynccontextmanager
-    async def turn(self, *parties: str) -> AsyncIterator["Turn"]:
-        """Waits for a turn. `parties`: the names of who asks for it, each held to half of the places.
-
-        Raises Overloaded when too many wait already."""
-        if self._waiting >= self._waiting_max or any(
-            self._waiting_of[party] >= self._waiting_max // 2 for party in parties
-        ):
+    async def turn(self, account: str | None = None, address: str | None = None) -> AsyncIterator["Turn"]:
+        """Waits for a turn, for an account and an address if it is known whose it is. Raises Overloaded when too many
+        wait already."""
+        places = {("account", account): self._waiting_max // 2, ("address", address): self._waiting_max * 3 // 4}
+        parties = [party for party in places if party[1] is not None]
+        if self._waiting >= self._waiting_max or any(self._waiting_of[party] >= places[party] for party in parties):
             raise Overloaded("too many passwords wait to be checked")
         self._waiting += 1
         self._waiting_of.update(parties)

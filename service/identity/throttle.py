@@ -65,8 +65,7 @@ class Throttle:
     def refusal(self, username: str, address: str) -> IdentityRefusal | None:
         """Why this attempt is not heard; None when it is."""
         now = self._monotonic()
-        account, source = _account(username), subscriber_of(address)
-        pair = (account, source)
+        account, source = pair = parties(username, address)
         if pair in self._known:
             wait_s = self._pairs.wait_s(pair, now)
         else:
@@ -85,8 +84,7 @@ class Throttle:
 
     def failed(self, username: str, address: str) -> None:
         now = self._monotonic()
-        account, source = _account(username), subscriber_of(address)
-        pair = (account, source)
+        account, source = pair = parties(username, address)
         self._pairs.fill(pair, now)
         if pair not in self._known:
             self._addresses.fill(source, now)
@@ -94,7 +92,7 @@ class Throttle:
 
     def succeeded(self, username: str, address: str) -> None:
         """Forgives the pair its failures, and nobody else theirs."""
-        pair = (_account(username), subscriber_of(address))
+        pair = parties(username, address)
         self._pairs.forget(pair)
         self._known[pair] = None
         self._known.move_to_end(pair)
@@ -128,8 +126,8 @@ class _Buckets(Generic[K]):
 
 
 def parties(username: str, address: str) -> tuple[str, str]:
-    """Who makes an attempt, in two names that are never the same: its account's and its address's."""
-    return f"account {_account(username)}", f"address {subscriber_of(address)}"
+    """Whom an attempt is counted for: the account, and who stands behind the address."""
+    return _account(username), subscriber_of(address)
 
 
 def _account(username: str) -> str:

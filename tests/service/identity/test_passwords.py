@@ -81,25 +81,31 @@ async def test_whoever_would_wait_too_long_is_refused_at_once(passwords: Passwor
 
 
 async def test_nobody_alone_takes_all_places() -> None:
-    """Under any of its names: a seller who signs in again and again, or an address with many usernames."""
-    passwords = Passwords(memory_kib=8, passes=1, threads=1, waiting_max=4)
+    """Neither an account, which leaves some at its own address too, nor an address with many accounts."""
+    passwords = Passwords(memory_kib=8, passes=1, threads=1, waiting_max=8)
 
-    async def take(*parties: str) -> None:
-        async with passwords.turn(*parties):
+    async def take(account: str, address: str) -> None:
+        async with passwords.turn(account, address):
             pass
 
+    waiting: list[asyncio.Task[None]] = []
+
+    async def waits(account: str, address: str) -> bool:
+        task = asyncio.create_task(take(account, address))
+        await asyncio.sleep(0)
+        if task.done():
+            assert isinstance(task.exception(), Overloaded)
+            return False
+        waiting.append(task)
+        return True
+
     async with passwords.turn():
-        waiting = [asyncio.create_task(take("kiosk", f"address {number}")) for number in range(2)]
-        await asyncio.sleep(0)
-        with pytest.raises(Overloaded):
-            await take("kiosk", "address 3")
-        waiting += [asyncio.create_task(take(f"user {number}", "address 4")) for number in range(2)]
-        await asyncio.sleep(0)
-        with pytest.raises(Overloaded):
-            await take("user 3", "address 5")
+        assert [await waits("kiosk", "192.0.2.1") for _ in range(5)] == [True] * 4 + [False]
+        assert not await waits("kiosk", "192.0.2.2")
+        assert [await waits(f"user {number}", "192.0.2.1") for number in range(3)] == [True] * 2 + [False]
+        assert [await waits("boss", "192.0.2.2") for _ in range(3)] == [True] * 2 + [False]
     await asyncio.gather(*waiting)
     assert not passwords._waiting_of
-    await take("kiosk", "address 4")
     passwords.close()
 
 
