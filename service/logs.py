@@ -20,9 +20,10 @@ HIDDEN: Final = "***"
 _SECRET_NAMES: Final = re.compile(
     r"password|secret|token|authorization|cookie|api_?key|credential|_url$|^url$|^key$", re.I
 )
+# The length of a scheme has a bound, or each letter of a long text would be the beginning of one, up to the text's end.
 _SECRET_LOOKS: Final = re.compile(
     r"""(?ix)
-      (?P<scheme>[a-z][a-z0-9+.-]*://[^\s/@:]*:) [^\s/]*@      # the password in a URL
+      (?P<scheme>[a-z][a-z0-9+.-]{0,30}://[^\s/@:]*:) [^\s/]*@ # the password in a URL
     | \bcs[tk]_[A-Za-z0-9_-]{8,}                               # our tokens and API keys
     | (?P<bearer>\bbearer\s+) [^\s"',]+
     | (?P<named>\b(?:password|pgpassword)["']?\s*[=:]\s*["']?) [^\s"',}]+
