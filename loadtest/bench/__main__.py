@@ -179,7 +179,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=_positive, default=4, help="of each workload in each round")
     parser.add_argument("--warm-up", type=_not_negative, default=1, metavar="SECONDS", help="before each, not measured")
     parser.add_argument("--sellers", type=_positive, default=1000)
-    parser.add_argument("--connections", type=_positive, default=64, help="of every load but that of batches")
+    parser.add_argument("--connections", type=_positive, default=192, help="of every load but that of batches")
     parser.add_argument("--copy-rows", type=_positive, default=100_000, help="of each COPY")
     parser.add_argument("--latency-rounds", type=_positive, default=3)
     parser.add_argument(
