@@ -81,9 +81,9 @@ class Desk:
     async def admin(self) -> Api:
         return await self.nobody.signed_in("admin", ADMIN_PASSWORD)
 
-    async def new_seller(self, credit: str | None = None) -> Seller:
+    async def new_seller(self, credit: str | None = None, currency: str = "USD") -> Seller:
         admin, username = await self.admin(), f"seller-{next(_numbers)}"
-        body = {"username": username, "password": PASSWORD, "name": f"Kiosk {username}"}
+        body = {"username": username, "password": PASSWORD, "name": f"Kiosk {username}", "currency": currency}
         made = await admin.post("/v1/sellers", body)
         if credit is not None:
             adjustment = {"amount": credit, "direction": "credit", "reason": "start"}

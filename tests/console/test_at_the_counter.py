@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.console.conftest import PASSWORD, PHONE, Desk
+from tests.console.conftest import PHONE, Desk
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -168,12 +168,8 @@ async def test_news_stays_while_it_is_pointed_at(desk: Desk) -> None:
 async def test_long_amounts_are_broken_between_currency_and_number_if_anywhere(desk: Desk) -> None:
     from playwright.async_api import expect
 
-    admin = await desk.admin()
-    body = {"username": "dinar", "password": PASSWORD, "name": "Dinar Kiosk", "currency": "KWD"}
-    made = await admin.post("/v1/sellers", body)
-    credit = {"amount": "9000000.000", "direction": "credit", "reason": "start"}
-    await admin.post(f"/v1/sellers/{made['id']}/adjustments", credit)
-    page = await desk.signed_in("dinar")
+    seller = await desk.new_seller("9000000.000", "KWD")
+    page = await desk.signed_in(seller.username)
     await page.get_by_label("Phone number").fill(PHONE)
     await page.get_by_label("Amount", exact=True).fill("1234567.125")
     await page.get_by_role("button", name="Sell", exact=True).click()
@@ -206,23 +202,18 @@ async def test_long_amounts_are_broken_between_currency_and_number_if_anywhere(d
 async def test_the_usual_amounts_are_those_that_this_seller_sells_most(desk: Desk) -> None:
     from playwright.async_api import expect
 
-    admin = await desk.admin()
-    body = {"username": "yen", "password": PASSWORD, "name": "Yen Kiosk", "currency": "JPY"}
-    made = await admin.post("/v1/sellers", body)
-    credit = {"amount": "90000", "direction": "credit", "reason": "start"}
-    await admin.post(f"/v1/sellers/{made['id']}/adjustments", credit)
-    page = await desk.signed_in("yen")
+    seller = await desk.new_seller("90000", "JPY")
+    page = await desk.signed_in(seller.username)
     usual = page.get_by_role("group", name="Usual amounts").get_by_role("button")
     await expect(usual).to_have_text(["¥500", "¥1,000", "¥2,000", "¥5,000"])
-    api = await desk.nobody.signed_in("yen", PASSWORD)
     for amount in ("3000", "3000", "700", "700", "700", "1500"):
-        await api.post("/v1/charges", {"phone_number": PHONE, "amount": amount})
+        await seller.api.post("/v1/charges", {"phone_number": PHONE, "amount": amount})
     await page.reload()
     await expect(usual).to_have_text(["¥500", "¥700", "¥1,500", "¥3,000"])
     await usual.nth(3).click()
     await expect(page.get_by_label("Amount", exact=True)).to_have_value("3000")
     for amount in ("900", "900", "900", "900"):
-        await api.post("/v1/charges", {"phone_number": PHONE, "amount": amount})
+        await seller.api.post("/v1/charges", {"phone_number": PHONE, "amount": amount})
     await expect(page.get_by_role("cell", name="¥900")).to_have_count(4)
     await expect(usual).to_have_text(["¥500", "¥700", "¥1,500", "¥3,000"])  # as the hand has learnt them
 

@@ -189,27 +189,21 @@ async def test_the_chart_of_a_statement_shows_every_entry_or_says_how_many_momen
 async def test_a_table_has_room_beside_a_card_or_stands_below_it_and_scrolls_from_the_keyboard(desk: Desk) -> None:
     from playwright.async_api import expect
 
-    admin = await desk.admin()
-    body = {"username": "wide-kiosk", "password": PASSWORD, "name": "Wide Kiosk", "currency": "KWD"}
-    wide = await admin.post("/v1/sellers", body)
-    credit = {"amount": "9999999999.999", "direction": "credit", "reason": "start"}
-    await admin.post(f"/v1/sellers/{wide['id']}/adjustments", credit)
-    api = await desk.nobody.signed_in("wide-kiosk", PASSWORD)
+    wide = await desk.new_seller("9999999999.999", "KWD")
     for amount in ("1.000", "1234567890.125"):
-        await api.post("/v1/charges", {"phone_number": PHONE, "amount": amount, "reference": "till 1, morning"})
+        await wide.api.post("/v1/charges", {"phone_number": PHONE, "amount": amount, "reference": "till 1, morning"})
     usual = await sold(desk, 3)
     page = await desk.admin_page()
     frame = page.locator(".table-frame")
-    kiosk, long = (usual.id, f"Kiosk {usual.username}"), (wide["id"], "Wide Kiosk")
-    for width, (id, name) in ((1280, kiosk), (1280, long), (1100, long)):
+    for width, seller in ((1280, usual), (1280, wide), (1100, wide)):
         await page.set_viewport_size({"width": width, "height": 900})
-        await page.goto(f"{desk.service.url}/console/#/sellers/{id}")
-        await expect(page.get_by_role("heading", name=name)).to_be_visible()
+        await page.goto(f"{desk.service.url}/console/#/sellers/{seller.id}")
+        await expect(page.get_by_role("heading", name=f"Kiosk {seller.username}")).to_be_visible()
         for view, column in (("Journal", "Available after"), ("Charges", "Reference")):
             await page.get_by_role("radio", name=view).check()
             await expect(page.get_by_role("columnheader", name=column)).to_be_visible()
             await expect(page.locator(".skeleton, [aria-busy]")).to_have_count(0)
-            assert await frame.evaluate("frame => frame.scrollWidth - frame.clientWidth") <= 0, (id, view)
+            assert await frame.evaluate("frame => frame.scrollWidth - frame.clientWidth") <= 0, (seller.id, view)
         tops = await page.locator(".columns > .card").evaluate_all("cards => cards.map(card => card.offsetTop)")
         assert (tops[0] == tops[1]) == (width == 1280)
     await page.set_viewport_size({"width": 720, "height": 900})

@@ -103,12 +103,7 @@ async def test_what_just_happened_can_be_clicked_while_more_happens(desk: Desk) 
 async def test_what_was_captured_is_known_without_reading_each_capture(desk: Desk) -> None:
     from playwright.async_api import expect
 
-    admin = await desk.admin()
-    body = {"username": "dirham", "password": PASSWORD, "name": "Dirham", "currency": "AED"}
-    made = await admin.post("/v1/sellers", body)
-    credit = {"amount": "100.00", "direction": "credit", "reason": "start"}
-    await admin.post(f"/v1/sellers/{made['id']}/adjustments", credit)
-    api = await desk.nobody.signed_in("dirham", PASSWORD)
+    api = (await desk.new_seller("100.00", "AED")).api
     hold = {"phone_number": PHONE, "amount": "20.00", "capture": False}
     captured, voided, _ = [await api.post("/v1/charges", hold) for _ in range(3)]
     await api.post(f"/v1/charges/{captured['id']}/capture", {"amount": "15.00"})
