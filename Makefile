@@ -36,7 +36,7 @@ test: $(VENV)/.dev ## check everything: format, lint, types, import contracts, t
 	step $(BIN)/ruff check --quiet . ; \
 	step $(BIN)/mypy ; \
 	step $(BIN)/lint-imports --no-logo ; \
-	step $(BIN)/python -m pytest $(ARGS)
+	step $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 $(ARGS)
 
 format: $(VENV)/.dev ## rewrite the code in the project's format and mend what lint can mend
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .

@@ -1,10 +1,15 @@
-"""A real PostgreSQL for every test that asks for one: one server for the run, a fresh migrated database per test."""
+"""A real PostgreSQL for every test that asks for one: one server for the run, a fresh migrated database per test.
+
+Tests may run in several processes, each with a server of its own. One that is marked `alone` measures, or says what
+happens within some time: nothing runs beside it.
+"""
 
 import asyncio
+import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -24,6 +29,22 @@ MEMORY_DISK = Path("/dev/shm")
 MEMORY_DISK_FREE_BYTES_MIN = 2 * 1024**3
 
 _numbers = count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=_is_alone)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Holds this file's lock, which is shared by all tests but those that are alone."""
+    with Path(__file__).open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX if _is_alone(item) else fcntl.LOCK_SH)
+        return (yield)
+
+
+def _is_alone(item: pytest.Item) -> bool:
+    return item.get_closest_marker("alone") is not None
 
 
 def fast_folder() -> str | None:

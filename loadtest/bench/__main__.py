@@ -53,7 +53,8 @@ def main() -> int:
         # On the disk of the caller's choice: the usual folder for temporary files is often memory, where fsync is free.
         folder = Path(tempfile.mkdtemp(prefix="run-", dir=options.out))
     except OSError as error:
-        console.print(f"{options.out} cannot hold the results: {error.strerror}", style="red", markup=False)
+        fault = f"{options.out} cannot hold the results: {error.strerror}"
+        console.print(fault, style="red", markup=False, soft_wrap=True)
         return 2
     try:
         status = uvloop.run(_run(options, folder, console))

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.torture.fuzz import fuzz_corpus, fuzz_documented
 
 SEED = 1
 
 
+@pytest.mark.alone
 async def test_every_hostile_request_is_a_problem_of_the_contract(tmp_path: Path) -> None:
     row = await fuzz_corpus(tmp_path, SEED, 1)
     assert row.faults == []

@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.torture.overload import overload
 
 SEED = 1
 
 
+@pytest.mark.alone
 async def test_a_flood_is_refused_in_part_and_stands_in_nobodys_way(tmp_path: Path) -> None:
-    """Here beside all other tests, so by time on the processor, and against the wait that the flood itself has: in one
+    """Here after all other tests, so by time on the processor, and against the wait that the flood itself has: in one
     queue with it the quiet seller would wait as long. Each flood is longer than the longest wait for a refusal, and the
     one in the middle of three counts: a machine may be half as fast for seconds. The bounds proper are the
     programme's."""
