@@ -17,7 +17,7 @@ from aiohttp import hdrs, web
 
 from service.http import findings
 from service.http.request_loop import body_at_hand
-from service.problems import Problem, ProblemCode
+from service.problems import FieldError, Problem, ProblemCode
 
 BODY_SIZE_MAX: Final = 64 * 1024
 LARGE_BODY_SIZE_MAX: Final = 4 * 1024 * 1024
@@ -26,7 +26,8 @@ BODY_TIMEOUT_S: Final = 20.0
 """For a body to arrive. Who is slower holds a connection for nothing."""
 
 _JSON: Final = "application/json"
-_NUL: Final = b"\\u0000"
+NUL: Final = b"\\u0000"
+"""As JSON writes it."""
 
 AFTER_WAIT: Final[web.RequestKey[Callable[[web.Request], Awaitable[object]]]] = web.RequestKey("after_wait")
 """Called when a body has come that had to be waited for; raises if its sender may not go on (`service.admission`)."""
@@ -95,11 +96,11 @@ class BodyDecoder(Generic[B]):
         try:
             body = self._decode(data)
         except msgspec.ValidationError as error:
-            raise _explained(self.body_type, data, error) from error
+            raise explained(self.body_type, data, [findings.first(error)]) from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise _malformed(error) from error
+            raise malformed(error) from error
         # In what was decoded, which has bounds: what stands where an amount should may be anything of any size.
-        if _NUL in data and (nuls := findings.find_nul(body)):
+        if NUL in data and (nuls := findings.find_nul(body)):
             raise Problem(ProblemCode.VALIDATION_FAILED, errors=nuls)
         return body
 
@@ -135,25 +136,25 @@ async def _read(request: web.Request, size_max: int, timeout_s: float) -> bytes:
     return b"".join(parts)
 
 
-def _explained(body_type: type[msgspec.Struct], data: bytes, refusal: msgspec.ValidationError) -> Problem:
+def explained(body_type: type[msgspec.Struct], data: bytes, stopped_at: list[FieldError]) -> Problem:
     """The decoder stopped at a wrong field. What follows it may not even be JSON, and that goes first.
 
     To make objects of a body that nothing has bounded yet takes a second, if it is large and made for that. So of a
-    large one only the form is looked at, and only the field is named that the decoder stopped at."""
+    large one only the form is looked at, and only that is named which the decoder stopped at."""
     try:
         if len(data) > BODY_SIZE_MAX:
             data.decode()
             msgspec.json.decode(data, type=msgspec.Raw)
-            errors = findings.first(refusal)
+            errors = stopped_at
         else:
             msgspec.json.decode(data)
-            errors = findings.find_in_json(body_type, data, refusal)
+            errors = findings.find_in_json(body_type, data, stopped_at)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return _malformed(error)
+        return malformed(error)
     return Problem(ProblemCode.VALIDATION_FAILED, errors=errors)
 
 
-def _malformed(error: Exception) -> Problem:
+def malformed(error: Exception) -> Problem:
     match error:
         case RecursionError():
             detail = "The body is nested too deeply."

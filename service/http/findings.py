@@ -38,10 +38,10 @@ def find(
     return _find(body_type, values, faults_of)
 
 
-def find_in_json(body_type: type[msgspec.Struct], data: bytes, error: msgspec.ValidationError) -> list[FieldError]:
-    """As `find`, for a body that is JSON. `error` is where the decoder stopped: a name that comes twice may be wrong
-    there, and right where it comes last, which is all that is looked at here."""
-    return _faults_of_object(body_type, data) or [_placed(str(error))]
+def find_in_json(body_type: type[msgspec.Struct], data: bytes, stopped_at: list[FieldError]) -> list[FieldError]:
+    """As `find`, for a body that is JSON. `stopped_at` is where the decoder stopped: a name that comes twice may be
+    wrong there, and right where it comes last, which is all that is looked at here."""
+    return _faults_of_object(body_type, data) or stopped_at
 
 
 def _faults_of_object(body_type: type[msgspec.Struct], data: bytes | msgspec.Raw) -> list[FieldError]:
@@ -68,15 +68,15 @@ def _find(
     return found[:_FINDINGS_MAX]
 
 
-def first(error: msgspec.ValidationError) -> list[FieldError]:
-    """The fault that the decoder stopped at."""
-    return [_placed(str(error))]
+def first(error: msgspec.ValidationError, *, within: str = "") -> FieldError:
+    """The fault that the decoder stopped at, in the part of the body that is called `within`."""
+    return _within(within, [_placed(str(error))])[0] if within else _placed(str(error))
 
 
-def find_nul(value: object) -> list[FieldError]:
+def find_nul(value: object, *, within: str = "") -> list[FieldError]:
     """The fields of a decoded body or query whose text, or name, has a NUL. An amount, which is raw JSON still, is none
     with a NUL in it."""
-    return list(islice(_nuls_in(value, ""), _FINDINGS_MAX))
+    return list(islice(_nuls_in(value, within), _FINDINGS_MAX))
 
 
 def _nuls_in(value: object, path: str) -> Iterator[FieldError]:

@@ -2,9 +2,9 @@
 where a note says that null is no value.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from service.wire.fields import (
     AdminStatus,
@@ -110,12 +110,22 @@ class BatchCharge(CreateCharge, frozen=True):
     idempotency_key: ItemKey | None = None
 
 
+BatchMode = Annotated[
+    Literal["independent", "atomic"], Meta(description="Each charge as if sent alone, or all of them or none.")
+]
+_BATCH_LENGTH: Final = Meta(min_length=1, max_length=10_000)
+
+
 class CreateBatch(Body, frozen=True):
-    mode: Annotated[
-        Literal["independent", "atomic"],
-        Meta(description="Each charge as if sent alone, or all of them or none."),
-    ]
-    charges: Annotated[list[BatchCharge], Meta(min_length=1, max_length=10_000)]
+    mode: BatchMode
+    charges: Annotated[list[BatchCharge], _BATCH_LENGTH]
+
+
+class OuterBatch(Body, frozen=True):
+    """A `CreateBatch` whose charges are JSON still."""
+
+    mode: BatchMode
+    charges: Annotated[list[Raw], _BATCH_LENGTH]
 
 
 class CaptureCharge(Body, frozen=True):

@@ -13,18 +13,27 @@ from msgspec import UNSET, Raw
 
 from service import amounts
 from service.http.decode import BODY_SIZE_MAX, LARGE_BODY_SIZE_MAX, BodyDecoder
+from service.http.decode_list import ListBodyDecoder
 from service.problems import Problem, ProblemCode
 from service.wire import requests
 
 CHARGE = BodyDecoder(requests.CreateCharge)
-BATCH = BodyDecoder(requests.CreateBatch)
+BATCH = ListBodyDecoder(
+    requests.CreateBatch, requests.OuterBatch, "charges", requests.BatchCharge, size_max=LARGE_BODY_SIZE_MAX
+)
 GOOD = {"phone_number": "+15550100001", "amount": "5.00"}
+
+
+def decoded(data: bytes, decoder: BodyDecoder) -> object:
+    if isinstance(decoder, ListBodyDecoder):
+        return asyncio.run(decoder.decode_in_slices(data))
+    return decoder.decode(data)
 
 
 def code_of(data: bytes, decoder: BodyDecoder = CHARGE) -> str:
     """`ok`, or the code of the problem, with the amount looked at as a handler would."""
     try:
-        body = decoder.decode(data)
+        body = decoded(data, decoder)
         if isinstance(body, requests.CreateCharge) and amounts.read(body.amount, "USD") is None:
             return "bad amount"
     except Problem as problem:
@@ -34,7 +43,7 @@ def code_of(data: bytes, decoder: BodyDecoder = CHARGE) -> str:
 
 def fields_of(data: bytes, decoder: BodyDecoder = CHARGE) -> dict[str, str]:
     with pytest.raises(Problem) as caught:
-        decoder.decode(data)
+        decoded(data, decoder)
     assert caught.value.code == ProblemCode.VALIDATION_FAILED
     return {error.field: error.message for error in caught.value.errors}
 
@@ -293,6 +302,50 @@ def test_a_large_body_that_is_no_json_is_malformed_whatever_its_fields() -> None
     for end in (b'"', b'",}', b'\xff"}', b'", "y": ' + b"[" * 2000 + b"]" * 2000 + b"}"):
         assert code_of(wrong_field + end, BATCH) == "malformed_request"
     assert list(fields_of(wrong_field + b'"}', BATCH)) == ["mode"]
+
+
+def large_batch(*items: object, mode: str = "atomic") -> bytes:
+    """The items after a thousand good ones."""
+    return json.dumps({"mode": mode, "charges": [GOOD | {"metadata": {"a": "x" * 100}}] * 1000 + [*items]}).encode()
+
+
+def test_a_large_batch_is_decoded_as_a_small_one() -> None:
+    data = large_batch(GOOD | {"reference": "é", "idempotency_key": "k", "capture": False, "expires_in": 5})
+    assert len(data) > BODY_SIZE_MAX
+    assert decoded(data, BATCH) == BATCH.decode(data)
+
+
+@pytest.mark.parametrize(
+    ("item", "field"),
+    [
+        (GOOD | {"expires_in": 0}, "charges.1000.expires_in"),
+        (GOOD | {"metadata": {"a": 5}}, "charges.1000.metadata"),
+        (GOOD | {"reference": "a\0b"}, "charges.1000.reference"),
+        ({"amount": "5.00"}, "charges.1000"),
+        ("text", "charges.1000"),
+    ],
+)
+def test_of_a_large_batch_the_first_fault_is_named(item: object, field: str) -> None:
+    assert list(fields_of(large_batch(item, {"colour": "red"}), BATCH)) == [field]
+    assert list(fields_of(large_batch(item, mode="sometimes"), BATCH)) == ["mode"]
+    assert code_of(large_batch(item, "\N{SNOWMAN}").replace(b"\\u2603", b"\xff"), BATCH) == "malformed_request"
+
+
+async def test_a_batch_of_megabytes_is_decoded_while_others_are_served() -> None:
+    """Ten thousand items with all the metadata that there is room for."""
+    item = {"phone_number": "+15550100001", "amount": "5.00", "metadata": {f"n{n}": "x" * 15 for n in range(13)}}
+    data = json.dumps({"mode": "independent", "charges": [item] * 10_000}, separators=(",", ":")).encode()
+    assert 3_500_000 < len(data) < LARGE_BODY_SIZE_MAX
+    started = time.thread_time()
+    BATCH.decode(data)
+    whole_s = time.thread_time() - started
+    decoding = asyncio.ensure_future(BATCH.decode_in_slices(data))
+    steps_s = []
+    while not decoding.done():
+        started = time.thread_time()
+        await asyncio.sleep(0)
+        steps_s.append(time.thread_time() - started)
+    assert max(steps_s) < whole_s / 3
 
 
 def test_a_backslash_before_u0000_is_no_nul() -> None:
