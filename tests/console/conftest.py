@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PASSWORD = "a long password"
 PHONE = "+15550100001"
-WAIT_MS = 15_000
+WAIT_MS = 30_000
 
 _numbers = count(1)
 

@@ -186,7 +186,8 @@ async def test_an_auditor_recomputes_a_hash_in_the_browser_and_verifies_the_jour
 
     await page.get_by_role("link", name="Verification").first.click()
     await page.get_by_role("button", name="Verify now").click()
-    await expect(page.get_by_role("heading", name="The journal is whole")).to_be_visible()
+    # It is the work of processes that are started for it, and wait for a processor behind everything else.
+    await expect(page.get_by_role("heading", name="The journal is whole")).to_be_visible(timeout=60_000)
 
 
 async def test_an_admin_is_disabled_only_after_a_question_since_it_ends_all_its_sessions(desk: Desk) -> None:
