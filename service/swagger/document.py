@@ -66,6 +66,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     """Goes through the seller's actor, and so may be refused when there is too much to do."""
     is_idempotent: bool = False
     """Takes an `Idempotency-Key`."""
+    remembered: frozenset[ProblemCode] = frozenset()
+    """Those of `codes` that a key is used up by, as it is by a success."""
     headers: tuple[Schema, ...] = ()
     """Parameters in headers that only this operation has."""
     produces: str = "application/json"
@@ -188,7 +190,8 @@ def _responses_of(route: Documented, schemas: Mapping[type, Schema]) -> dict[str
     for code in _codes_of(route):
         by_status.setdefault(PROBLEMS[code].status, []).append(code)
     for status, codes in sorted(by_status.items()):
-        responses.setdefault(str(status), _failure(status, codes))
+        is_remembered = not route.operation.remembered.isdisjoint(codes)
+        responses.setdefault(str(status), _failure(status, codes, is_remembered=is_remembered))
     return responses
 
 
@@ -220,9 +223,9 @@ def _codes_of(route: Documented) -> list[ProblemCode]:
     return list(dict.fromkeys([*codes, *_EVERYWHERE]))
 
 
-def _failure(status: int, codes: Sequence[ProblemCode]) -> Schema:
+def _failure(status: int, codes: Sequence[ProblemCode], *, is_remembered: bool) -> Schema:
     listed = "\n".join(f"- `{code}`: {PROBLEMS[code].detail}" for code in codes)
-    headers = dict(ANSWER_HEADERS)
+    headers = ANSWER_HEADERS | (REPLAYED_HEADER if is_remembered else {})
     if any(PROBLEMS[code].retry_after_s is not None for code in codes):
         headers["Retry-After"] = {"type": "integer", "description": "Seconds to wait before asking again."}
     if status == 401:

@@ -180,6 +180,7 @@ CREATE_CHARGE: Final = _of_charges(
     codes=(_P.INSUFFICIENT_CREDIT, _P.SELLER_SUSPENDED),
     is_command=True,
     is_idempotent=True,
+    remembered=frozenset({_P.INSUFFICIENT_CREDIT}),
 )
 CREATE_BATCH: Final = _of_charges(
     summary="Sell many charges at once",

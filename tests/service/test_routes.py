@@ -20,7 +20,7 @@ from service.endpoint import Who
 from service.routes import Route, routes
 from service.settings import Settings
 from tests.conftest import Database
-from tests.service.shop import ADMIN_PASSWORD, PASSWORD, Shop, User, open_shop, served
+from tests.service.shop import ADMIN_PASSWORD, PASSWORD, PHONE, Shop, User, open_shop, served
 
 NOBODYS = "0195f3a2-c4b0-7000-8000-002a5d3e9c41"
 
@@ -233,6 +233,23 @@ async def test_every_route_is_documented_with_its_errors_and_security(shop: Shop
         assert ("503" in statuses) >= route.path.startswith("/v1/")
     documented = {(method, path) for path, methods in document["paths"].items() for method in methods}
     assert documented == {(route.method.lower(), route.path) for route in routes(shop.services)}
+
+
+async def test_what_may_be_a_repetition_is_documented_to_say_so(shop: Shop) -> None:
+    """Every success under a key, and a charge that was declined; not the debit that was refused."""
+    document = json.loads((await shop.nobody.get("/swagger.json")).body)
+    seller = await shop.seller("1.00")
+    debit = {"amount": "2.00", "direction": "debit", "reason": "too much"}
+    for caller, path, route, body in (
+        (seller, "/v1/charges", "/v1/charges", {"phone_number": PHONE, "amount": "1.00"}),
+        (seller, "/v1/charges", "/v1/charges", {"phone_number": PHONE, "amount": "2.00"}),
+        (shop.admin, f"/v1/sellers/{seller.id}/adjustments", "/v1/sellers/{id}/adjustments", debit),
+        (seller, "/v1/credit-requests", "/v1/credit-requests", {"amount": "1.00"}),
+    ):
+        first, again = [await caller.post(path, body, key=str(body)) for _ in range(2)]
+        assert first.status == again.status
+        headers = document["paths"][route]["post"]["responses"][str(again.status)]["headers"]
+        assert ("Idempotent-Replayed" in headers) == ("Idempotent-Replayed" in again.headers), (route, again)
 
 
 def documented(document: Any, route: Route, status: int) -> set[str]:
