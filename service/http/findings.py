@@ -17,8 +17,11 @@ from service.problems import FieldError
 
 _FINDINGS_MAX: Final = 50
 _NAME_MAX: Final = 100
+_TEXT_MAX: Final = 200
+"""Of what the decoder says: it quotes what it refuses, which may be megabytes."""
 _PLACE: Final = re.compile(r"(?s)(.*) - at (?:`key` in )?`\$(.*)`")
 _INDEX: Final = re.compile(r"\[(\d+)\]")
+_MEMBER: Final = re.compile(r"(?s)Object (missing required|contains unknown) field `(.*)`")
 
 V = TypeVar("V")
 
@@ -70,7 +73,7 @@ def _find(
 
 def first(error: msgspec.ValidationError, *, within: str = "") -> FieldError:
     """The fault that the decoder stopped at, in the part of the body that is called `within`."""
-    return _within(within, [_placed(str(error))])[0] if within else _placed(str(error))
+    return _within(within, [_placed(str(error))])[0]
 
 
 def find_nul(value: object, *, within: str = "") -> list[FieldError]:
@@ -127,7 +130,7 @@ def _faults_in_json(raw: msgspec.Raw, field_type: Any) -> list[FieldError]:
 
 
 def _within(name: str, faults: list[FieldError]) -> list[FieldError]:
-    return [FieldError(f"{name}.{fault.field}" if fault.field else name, fault.message) for fault in faults]
+    return [FieldError(".".join(filter(None, (name, fault.field))), fault.message) for fault in faults]
 
 
 def _item_type_of(field_type: Any) -> type[msgspec.Struct] | None:
@@ -147,9 +150,14 @@ def _index_in(error: msgspec.ValidationError) -> int | None:
 
 
 def _placed(message: str) -> FieldError:
-    """Turns the decoder's "... - at `$[3].amount`" into a dotted path and a message."""
-    if (found := _PLACE.fullmatch(message)) is None:
-        return FieldError("", f"{message.removesuffix('.')}.")
-    message, place = found.groups()
-    dotted = _INDEX.sub(r".\1", place.replace("[...]", "")).removeprefix(".")
-    return FieldError(dotted, f"{message.removesuffix('.')}.")
+    """Turns the decoder's "... - at `$[3].amount`" into a dotted path and a message. It says of an object that it lacks
+    a field, or has one too many: here that is the field's fault."""
+    place = ""
+    if (found := _PLACE.fullmatch(message)) is not None:
+        message, path = found.groups()
+        place = _INDEX.sub(r".\1", path.replace("[...]", "")).removeprefix(".")[:_TEXT_MAX]
+    if (member := _MEMBER.fullmatch(message)) is not None:
+        kind, name = member.groups()
+        fault = FieldError(name[:_NAME_MAX], "Unknown." if kind == "contains unknown" else "Required.")
+        return _within(place, [fault])[0]
+    return FieldError(place, f"{message.removesuffix('.')[:_TEXT_MAX]}.")

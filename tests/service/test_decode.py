@@ -321,7 +321,8 @@ def test_a_large_batch_is_decoded_as_a_small_one() -> None:
         (GOOD | {"expires_in": 0}, "charges.1000.expires_in"),
         (GOOD | {"metadata": {"a": 5}}, "charges.1000.metadata"),
         (GOOD | {"reference": "a\0b"}, "charges.1000.reference"),
-        ({"amount": "5.00"}, "charges.1000"),
+        ({"amount": "5.00"}, "charges.1000.phone_number"),
+        (GOOD | {"colour": "red"}, "charges.1000.colour"),
         ("text", "charges.1000"),
     ],
 )
@@ -329,6 +330,35 @@ def test_of_a_large_batch_the_first_fault_is_named(item: object, field: str) -> 
     assert list(fields_of(large_batch(item, {"colour": "red"}), BATCH)) == [field]
     assert list(fields_of(large_batch(item, mode="sometimes"), BATCH)) == ["mode"]
     assert code_of(large_batch(item, "\N{SNOWMAN}").replace(b"\\u2603", b"\xff"), BATCH) == "malformed_request"
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        {"charges": [GOOD]},
+        {"mode": "atomic", "charges": [GOOD], "colour": "red"},
+        {"mode": "atomic", "charges": [GOOD | {"colour": "red"}]},
+        {"mode": "atomic", "charges": [{"phone_number": "+15550100001"}]},
+    ],
+)
+def test_what_a_body_lacks_or_has_too_many_is_named_alike_in_a_large_one(batch: dict[str, object]) -> None:
+    data = json.dumps(batch).encode()
+    large = data + b" " * BODY_SIZE_MAX
+    assert fields_of(large, BATCH) == fields_of(data, BATCH)
+
+
+@pytest.mark.parametrize("size", [60_000, 3_000_000])
+def test_a_refusal_is_short_however_long_what_it_refuses(size: int) -> None:
+    long = "x" * size
+    for batch in (
+        {"mode": long, "charges": [GOOD]},
+        {"mode": "atomic", "charges": [GOOD], long: 1},
+        {"mode": "atomic", "charges": [GOOD], f"a - at `${long}": 1},
+        {"mode": "atomic", "charges": [GOOD | {long: 1}]},
+        {"mode": "atomic", "charges": [GOOD | {"metadata": {long: "x"}}]},
+    ):
+        (fault,) = fields_of(json.dumps(batch).encode(), BATCH).items()
+        assert len("".join(fault)) < 500
 
 
 async def test_a_batch_of_megabytes_is_decoded_while_others_are_served() -> None:
