@@ -105,9 +105,9 @@ async def test_a_dialog_stays_in_front_when_its_hold_expires_behind_it(desk: Des
     from playwright.async_api import expect
 
     seller = await desk.new_seller("50.00")
-    hold = {"phone_number": PHONE, "amount": "20.00", "capture": False, "expires_in": 4}
-    charge = await seller.api.post("/v1/charges", hold)
     page = await desk.signed_in(seller.username)
+    hold = {"phone_number": PHONE, "amount": "20.00", "capture": False, "expires_in": 6}
+    charge = await seller.api.post("/v1/charges", hold)
     await page.goto(f"{desk.service.url}/console/#/charges/{charge['id']}")
     await page.get_by_role("button", name="Void").click()
     await expect(page.locator(".receipt-head")).to_contain_text("Expired")
