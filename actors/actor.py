@@ -50,11 +50,10 @@ from actors.commands import (
     Settle,
     Void,
 )
-from actors.envelope import KEY_REUSED, Envelope, KeyOfSide, KeyUse, keys_of
-from journal.committer import UsedKey
+from actors.envelope import KEY_REUSED, Envelope, KeyUse, keys_of
 from journal.entry import Entry
 from journal.projections import Row
-from journal.store import JournalFault, JournalFrozen
+from journal.store import JournalFault, JournalFrozen, KeyOfSide
 
 if TYPE_CHECKING:
     from actors.directory import Directory
@@ -291,12 +290,12 @@ class Actor:
 
     # --- loading ---
 
-    def start_loading(self, used_keys: tuple[UsedKey, ...] = ()) -> None:
-        """Loads the account from the journal; commands queue meanwhile."""
-        self._start(self._load_account(used_keys))
+    def start_loading(self, seqs: dict[KeyOfSide, int] | None = None) -> None:
+        """Loads the account from the journal, and the entries with these keys; commands queue meanwhile."""
+        self._start(self._load_account(seqs or {}))
 
-    def decide_again(self, used_keys: list[UsedKey], withdrawn: list[Envelope]) -> None:
-        """The journal already had some of the keys that were submitted. It wrote nothing of this seller and gave all
+    def decide_again(self, seqs: dict[KeyOfSide, int], withdrawn: list[Envelope]) -> None:
+        """The journal already had these of the keys that were submitted. It wrote nothing of this seller and gave all
         its submissions back, to be decided again in the same order on the account as it is in the journal."""
         self.keys = {key: key_use for key, key_use in self.keys.items() if key_use.done is not None}
         self.undurable = 0
@@ -313,7 +312,7 @@ class Actor:
         self.account = Account(self.seller_id)
         if self.task is not None:
             self.task.cancel()
-        self.start_loading(tuple(used_keys))
+        self.start_loading(seqs)
 
     def _know_again(self, envelope: Envelope) -> None:
         """Puts back the used keys that the batch had met, if they were forgotten since. Otherwise the next flush
@@ -365,7 +364,7 @@ class Actor:
         if self.is_broken and self.undurable == 0:
             self.directory.forget(self)
 
-    async def _load_account(self, used_keys: tuple[UsedKey, ...]) -> None:
+    async def _load_account(self, seqs: dict[KeyOfSide, int]) -> None:
         store = self.directory.store
         try:
             snapshot = await store.load(self.seller_id)
@@ -386,7 +385,6 @@ class Actor:
                     [OpenCharge(row, opening) for row, opening in snapshot.holds],
                     [OpenRequest(row, opening) for row, opening in snapshot.requests],
                 )
-            seqs = {(used.by_admin, used.idempotency_key): used.seq for used in used_keys}
             await self._load_keys(seqs)
         except (JournalFault, UnknownSeller) as fault:
             self.directory.forget(self)
@@ -431,9 +429,8 @@ class Actor:
 
         Nothing is decided meanwhile. False when the journal failed, and so the command."""
         command = envelope.command
-        callers = [each.caller for each in command.charges] if isinstance(command, ChargeMany) else [command.caller]
         try:
-            is_known = await self._find_keys(callers)
+            is_known = await self._find_keys(command)
             subject_id = missing(self.account, command)
             if subject_id is not None and not is_known:
                 await self._load_subject(command, subject_id)
@@ -442,19 +439,12 @@ class Actor:
             return False
         return True
 
-    async def _find_keys(self, callers: list[Caller]) -> bool:
-        """Whether the journal knew any key that was not in memory."""
-        unknown: dict[bool, list[str]] = {}
-        for caller in callers:
-            key = caller.idempotency_key
-            if key is not None and (caller.by_admin, key) not in self.keys:
-                unknown.setdefault(caller.by_admin, []).append(key)
-        found: dict[KeyOfSide, int] = {}
-        for by_admin, keys in unknown.items():
-            seqs = await self.directory.store.seqs_of_keys(self.seller_id, by_admin, keys)
-            found |= {(by_admin, key): seq for key, seq in seqs.items()}
-        await self._load_keys(found)
-        return bool(found)
+    async def _find_keys(self, command: Command) -> bool:
+        """Whether the journal knew any key of the command that was not in memory."""
+        unknown = [key for key in keys_of(command) if key not in self.keys]
+        seqs = await self.directory.store.seqs_of_keys(self.seller_id, unknown) if unknown else {}
+        await self._load_keys(seqs)
+        return bool(seqs)
 
     async def _load_keys(self, seqs: dict[KeyOfSide, int]) -> None:
         if not seqs:

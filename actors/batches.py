@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from actors.account import SUSPENDED, apply, charge, decline, has_due
 from actors.commands import Charge, ChargeMany, Refusal
-from actors.envelope import KEY_REUSED, Envelope, KeyUse
+from actors.envelope import KEY_REUSED, Envelope, KeyUse, keys_of
 from journal.entry import Entry
 from journal.projections import Row
 from journal.store import JournalFault, JournalFrozen
@@ -126,11 +126,7 @@ async def decide_atomic(actor: "Actor", envelope: Envelope, command: ChargeMany)
 
 def _refuse_atomic(actor: "Actor", command: ChargeMany) -> tuple[Refusal | None, list[KeyUse] | None]:
     """Why it is refused, or what it repeats: all keys are known and meant the same; or neither."""
-    keys = [
-        (each.caller.by_admin, each.caller.idempotency_key)
-        for each in command.charges
-        if each.caller.idempotency_key is not None
-    ]
+    keys = list(keys_of(command))
     known = [actor.keys[key] for key in keys if key in actor.keys]
     if not known and len(set(keys)) == len(keys):
         return (SUSPENDED if actor.account.is_suspended else None), None

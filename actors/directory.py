@@ -17,10 +17,10 @@ from msgspec import Struct
 from actors.account import Rules
 from actors.actor import Actor
 from actors.commands import Command, Outcome
-from actors.envelope import EARLIER_ONE_UNKNOWN, Envelope, KeyOfSide, keys_of
-from journal.committer import Submission, UsedKey
+from actors.envelope import EARLIER_ONE_UNKNOWN, Envelope, keys_of
+from journal.committer import Submission
 from journal.journal import Journal
-from journal.store import JournalUnavailable, NotApplied, OutcomeUnknown, Store
+from journal.store import JournalUnavailable, KeyOfSide, NotApplied, OutcomeUnknown, Store
 
 log = logging.getLogger(__name__)
 
@@ -199,5 +199,5 @@ class Directory:
             if actor is not None:
                 actor.drop(fault)
 
-    def keys_used(self, seller_id: str, keys: list[UsedKey], submissions: list[Submission]) -> None:
-        self._actors[seller_id].decide_again(keys, [cast(Envelope, each) for each in submissions])
+    def keys_used(self, seller_id: str, seqs: dict[KeyOfSide, int], submissions: list[Submission]) -> None:
+        self._actors[seller_id].decide_again(seqs, [cast(Envelope, each) for each in submissions])

@@ -8,20 +8,18 @@ of a key whose first use is not durable yet waits in the `KeyUse` of that first 
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
 from actors.commands import ChargeMany, Command, Done, ManyDone, Outcome, Refusal, RefusalCode
 from journal.committer import Submission
 from journal.entry import Entry
-from journal.store import JournalFault, OutcomeUnknown
+from journal.store import JournalFault, KeyOfSide, OutcomeUnknown
 
 if TYPE_CHECKING:
     from actors.actor import Actor
 
-KeyOfSide: TypeAlias = tuple[bool, str]
-"""Whether an admin uses it, and the idempotency key."""
 KEY_REUSED: Final = Refusal(
     RefusalCode.IDEMPOTENCY_KEY_REUSED, "the idempotency key came before with another operation or body"
 )

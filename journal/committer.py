@@ -28,6 +28,7 @@ from journal.store import (
     FlushRefused,
     JournalFault,
     JournalUnavailable,
+    KeyOfSide,
     KnownKey,
     Lease,
     NotApplied,
@@ -57,20 +58,12 @@ class Submission:
         raise NotImplementedError
 
 
-class UsedKey(Struct, frozen=True):
-    """An idempotency key that an entry of the journal has: the one numbered `seq`, of the same seller."""
-
-    by_admin: bool
-    idempotency_key: str
-    seq: int
-
-
 class Observer(Protocol):
     """Told when state that was built on submissions is no longer valid. Calls are synchronous and must not raise."""
 
-    def keys_used(self, seller_id: str, keys: list[UsedKey], submissions: list[Submission]) -> None:
-        """The journal has these keys already. All that was submitted of this seller was withdrawn: its account
-        must be loaded afresh, then these be decided again in this order."""
+    def keys_used(self, seller_id: str, seqs: dict[KeyOfSide, int], submissions: list[Submission]) -> None:
+        """Entries of the journal, by their `seq`, have these keys already. All that was submitted of this seller was
+        withdrawn: its account must be loaded afresh, then these be decided again in this order."""
 
     def in_doubt(self, sellers: Iterable[str] | None) -> None:
         """Entries of these sellers did not become durable: what was built on them must be dropped. None: of all."""
@@ -243,11 +236,11 @@ class Committer:
     def _withdraw(self, known: list[KnownKey]) -> None:
         """Takes the sellers with known keys out of the batch and the queue; the others' batch is sent again at once."""
         entries = [entry for submission in self._in_flight for entry in submission.entries]
-        used: dict[str, list[UsedKey]] = {}
+        used: dict[str, dict[KeyOfSide, int]] = {}
         for each in known:
             entry = entries[each.index]
             assert entry.idempotency_key is not None
-            used.setdefault(entry.seller_id, []).append(UsedKey(entry.by_admin, entry.idempotency_key, each.seq))
+            used.setdefault(entry.seller_id, {})[entry.by_admin, entry.idempotency_key] = each.seq
         withdrawn: dict[str, list[Submission]] = {seller_id: [] for seller_id in used}
         kept: list[Submission] = []
         still_pending: deque[Submission] = deque()

@@ -15,7 +15,7 @@ from journal.projections import (
     CreditRequestStatus,
     unwritten_charge,
 )
-from journal.store import Batch, EpochLost, FlushRefused, KnownKey, Lease, Recorded, Renewal, Snapshot
+from journal.store import Batch, EpochLost, FlushRefused, KeyOfSide, KnownKey, Lease, Recorded, Renewal, Snapshot
 
 AMOUNT_MAX = 10**18
 """The range CHECKs of the table."""
@@ -187,9 +187,9 @@ class MemoryStore:
                 found[seq] = Recorded(entry, self.database.positions[seller_id, seq], opening)
         return found
 
-    async def seqs_of_keys(self, seller_id: str, by_admin: bool, keys: Sequence[str]) -> dict[str, int]:
+    async def seqs_of_keys(self, seller_id: str, keys: Sequence[KeyOfSide]) -> dict[KeyOfSide, int]:
         used = self.database.keys
-        return {key: used[seller_id, by_admin, key] for key in keys if (seller_id, by_admin, key) in used}
+        return {key: used[seller_id, *key] for key in keys if (seller_id, *key) in used}
 
     async def sellers_with_expired_holds(self, now_us: int, limit: int) -> list[str]:
         due = {

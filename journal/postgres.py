@@ -33,6 +33,7 @@ from journal.store import (
     EpochLost,
     FlushRefused,
     JournalUnavailable,
+    KeyOfSide,
     KnownKey,
     Lease,
     OutcomeUnknown,
@@ -87,9 +88,9 @@ ENTRIES_BY_SEQ: Final = f"""
 SELECT {ENTRY_COLUMNS}, {PREVIOUS_HASH} FROM {{cell}}.entries e WHERE e.seller_id = $1 AND e.seq = ANY($2::bigint[])"""
 # One probe of the index per key.
 SEQS_OF_KEYS: Final = """
-SELECT e.idempotency_key, e.seq FROM unnest($2::text[]) AS k (key) CROSS JOIN LATERAL (
-    SELECT e.idempotency_key, e.seq FROM {cell}.entries e
-    WHERE e.seller_id = $1 AND e.idempotency_key = k.key AND e.by_admin = $3) e"""
+SELECT k.by_admin, k.key, e.seq FROM unnest($2::boolean[], $3::text[]) AS k (by_admin, key) CROSS JOIN LATERAL (
+    SELECT e.seq FROM {cell}.entries e
+    WHERE e.seller_id = $1 AND e.idempotency_key = k.key AND e.by_admin = k.by_admin) e"""
 EXPIRED: Final = """
 SELECT DISTINCT seller_id::text FROM (
     SELECT seller_id FROM {cell}.charges WHERE status = 'pending' AND expires_at_us <= $1
@@ -325,10 +326,11 @@ class PostgresStore:
             entry.seq: Recorded(entry, position, openings.get(entry.subject_id or "")) for entry, position in entries
         }
 
-    async def seqs_of_keys(self, seller_id: str, by_admin: bool, keys: Sequence[str]) -> dict[str, int]:
+    async def seqs_of_keys(self, seller_id: str, keys: Sequence[KeyOfSide]) -> dict[KeyOfSide, int]:
+        sides, texts = [by_admin for by_admin, _ in keys], [text for _, text in keys]
         async with self._borrowed() as connection:
-            rows = await connection.fetch(self._sql(SEQS_OF_KEYS), seller_id, keys, by_admin)
-        return {row["idempotency_key"]: row["seq"] for row in rows}
+            rows = await connection.fetch(self._sql(SEQS_OF_KEYS), seller_id, sides, texts)
+        return {(by_admin, text): seq for by_admin, text, seq in rows}
 
     async def sellers_with_expired_holds(self, now_us: int, limit: int) -> list[str]:
         async with self._borrowed() as connection:

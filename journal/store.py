@@ -5,7 +5,7 @@ Two implementations keep this promise and pass the same contract tests: `journal
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -67,6 +67,10 @@ class Batch(Struct, frozen=True):
     first_position: int
     entries: Sequence[Entry]
     rows: Sequence[Row]
+
+
+KeyOfSide: TypeAlias = tuple[bool, str]
+"""Whether an admin uses it, and the idempotency key: by both together a seller's keys are told apart."""
 
 
 class KnownKey(Struct, frozen=True):
@@ -138,8 +142,8 @@ class Store(Protocol):
     async def recorded(self, seller_id: str, seqs: Sequence[int]) -> dict[int, Recorded]:
         """Entries of the seller by `seq`, those that exist, each with what its answer needs."""
 
-    async def seqs_of_keys(self, seller_id: str, by_admin: bool, keys: Sequence[str]) -> dict[str, int]:
-        """The entries that have used up these keys of the seller's side; keys that are free are not in it."""
+    async def seqs_of_keys(self, seller_id: str, keys: Sequence[KeyOfSide]) -> dict[KeyOfSide, int]:
+        """The entries that have used up these keys of the seller; keys that are free are not in it."""
 
     async def sellers_with_expired_holds(self, now_us: int, limit: int) -> list[str]:
         """At most `limit` sellers with a pending hold whose time is over."""

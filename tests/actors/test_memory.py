@@ -82,7 +82,7 @@ async def test_a_batch_given_back_still_knows_the_keys_that_the_journal_told_of(
     envelope.results = [found]
     remember(other, "new", _done())
     assert (False, "old") not in actor.keys
-    actor.decide_again([], [envelope])
+    actor.decide_again({}, [envelope])
     assert actor.keys[False, "old"] is found
     assert actor.task is not None
     actor.task.cancel()

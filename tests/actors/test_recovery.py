@@ -29,7 +29,7 @@ from actors.directory import Bounds, Directory
 from journal.committer import CommitterSettings, Submission
 from journal.journal import Journal, JournalSettings
 from journal.memory import MemoryDatabase, MemoryStore
-from journal.store import Batch, JournalUnavailable, KnownKey, Lease, NotApplied, OutcomeUnknown
+from journal.store import Batch, JournalUnavailable, KeyOfSide, KnownKey, Lease, NotApplied, OutcomeUnknown
 
 SELLER_ID = "00000000-0000-7000-8000-000000000001"
 OTHER_ID = "00000000-0000-7000-8000-000000000002"
@@ -71,10 +71,10 @@ class FailingStore(MemoryStore):
         self.is_away = self.is_lost_at_once
         return await super().raise_epoch(ttl_s)
 
-    async def seqs_of_keys(self, seller_id: str, by_admin: bool, keys: Sequence[str]) -> dict[str, int]:
+    async def seqs_of_keys(self, seller_id: str, keys: Sequence[KeyOfSide]) -> dict[KeyOfSide, int]:
         self.meanwhile()
         await asyncio.sleep(0.01)
-        return await super().seqs_of_keys(seller_id, by_admin, keys)
+        return await super().seqs_of_keys(seller_id, keys)
 
 
 class Cell:

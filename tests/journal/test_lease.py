@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Iterable
 
-from journal.committer import Submission, UsedKey
+from journal.committer import Submission
 from journal.journal import Journal, JournalSettings
 from journal.memory import MemoryDatabase, MemoryStore
-from journal.store import JournalUnavailable, Lease
+from journal.store import JournalUnavailable, KeyOfSide, Lease
 
 
 class Unheard(MemoryStore):
@@ -23,7 +23,7 @@ class Unheard(MemoryStore):
 
 
 class Nobody:
-    def keys_used(self, seller_id: str, keys: list[UsedKey], submissions: list[Submission]) -> None:
+    def keys_used(self, seller_id: str, seqs: dict[KeyOfSide, int], submissions: list[Submission]) -> None:
         raise AssertionError("nothing was submitted")
 
     def in_doubt(self, sellers: Iterable[str] | None) -> None:

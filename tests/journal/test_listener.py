@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import pytest
 
-from journal.committer import Committer, CommitterSettings, Submission, UsedKey
+from journal.committer import Committer, CommitterSettings, Submission
 from journal.entry import Entry
 from journal.memory import MemoryDatabase, MemoryStore
-from journal.store import Batch, JournalFault, JournalUnavailable, KnownKey, NotApplied, OutcomeUnknown
+from journal.store import Batch, JournalFault, JournalUnavailable, KeyOfSide, KnownKey, NotApplied, OutcomeUnknown
 from tests.journal.histories import Shop
 
 
@@ -64,7 +64,7 @@ class Waiting(Submission):
 
 
 class Nobody:
-    def keys_used(self, seller_id: str, keys: list[UsedKey], submissions: list[Submission]) -> None:
+    def keys_used(self, seller_id: str, seqs: dict[KeyOfSide, int], submissions: list[Submission]) -> None:
         raise AssertionError("no key is used twice here")
 
     def in_doubt(self, sellers: Iterable[str] | None) -> None:

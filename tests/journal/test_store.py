@@ -218,9 +218,10 @@ async def test_a_key_belongs_to_one_side_of_one_seller(world: World) -> None:
     assert await world.store.flush(lease.epoch, batch) == []
     other.credit(100, "key")
     assert await world.store.flush(lease.epoch, other.batch(len(batch.entries) + 1)) == []
-    assert await world.store.seqs_of_keys(SELLER, True, ["key", "free"]) == {"key": credit.seq}
-    assert await world.store.seqs_of_keys(SELLER, False, ["key"]) == {"key": sold.seq}
-    assert await world.store.seqs_of_keys(OTHER, False, ["key"]) == {}
+    keys = [(True, "key"), (True, "free"), (False, "key")]
+    assert await world.store.seqs_of_keys(SELLER, keys) == {(True, "key"): credit.seq, (False, "key"): sold.seq}
+    assert await world.store.seqs_of_keys(SELLER, keys[:2]) == {(True, "key"): credit.seq}
+    assert await world.store.seqs_of_keys(OTHER, [(False, "key")]) == {}
 
 
 async def test_a_former_epoch_writes_nothing(world: World) -> None:

@@ -18,6 +18,7 @@ from journal.store import (
     Batch,
     FlushRefused,
     JournalUnavailable,
+    KeyOfSide,
     KnownKey,
     Lease,
     OutcomeUnknown,
@@ -190,10 +191,8 @@ class FaultyStore:
         found: dict[int, Recorded] = await self._exchange(lambda: run_now(self._model.recorded(seller_id, seqs)))
         return found
 
-    async def seqs_of_keys(self, seller_id: str, by_admin: bool, keys: Sequence[str]) -> dict[str, int]:
-        found: dict[str, int] = await self._exchange(
-            lambda: run_now(self._model.seqs_of_keys(seller_id, by_admin, keys))
-        )
+    async def seqs_of_keys(self, seller_id: str, keys: Sequence[KeyOfSide]) -> dict[KeyOfSide, int]:
+        found: dict[KeyOfSide, int] = await self._exchange(lambda: run_now(self._model.seqs_of_keys(seller_id, keys)))
         return found
 
     async def sellers_with_expired_holds(self, now_us: int, limit: int) -> list[str]:
