@@ -86,11 +86,11 @@ REQUEST_BY_SEQ: Final = (
 )
 ENTRIES_BY_SEQ: Final = f"""
 SELECT {ENTRY_COLUMNS}, {PREVIOUS_HASH} FROM {{cell}}.entries e WHERE e.seller_id = $1 AND e.seq = ANY($2::bigint[])"""
-# One probe of the index per key.
+# One probe of the index per key: the LIMIT keeps the planner from joining thousands of them with the whole journal.
 SEQS_OF_KEYS: Final = """
 SELECT k.by_admin, k.key, e.seq FROM unnest($2::boolean[], $3::text[]) AS k (by_admin, key) CROSS JOIN LATERAL (
     SELECT e.seq FROM {cell}.entries e
-    WHERE e.seller_id = $1 AND e.idempotency_key = k.key AND e.by_admin = k.by_admin) e"""
+    WHERE e.seller_id = $1 AND e.idempotency_key = k.key AND e.by_admin = k.by_admin LIMIT 1) e"""
 EXPIRED: Final = """
 SELECT DISTINCT seller_id::text FROM (
     SELECT seller_id FROM {cell}.charges WHERE status = 'pending' AND expires_at_us <= $1

@@ -13,7 +13,7 @@ from journal.embedded import EmbeddedPostgres
 from journal.embedded.layout import APP_ROLE
 from journal.flush_statement import FLUSH, FLUSH_SETTINGS
 from journal.migrate import migrate
-from journal.postgres import PostgresStore
+from journal.postgres import SEQS_OF_KEYS, PostgresStore
 from journal.service_role import SERVICE_ROLE
 from journal.store import EpochLost, JournalUnavailable, OutcomeUnknown
 from tests.conftest import Database
@@ -141,6 +141,24 @@ async def test_the_flush_reads_by_index_even_when_planned_on_an_empty_journal(
     assert ("Seq Scan on entries" not in plan) == is_told
     assert ("entries_idempotency_key" in plan) == is_told
     await connection.close()
+
+
+async def test_the_keys_of_a_large_batch_are_found_one_by_one(database: Database, owner: Any) -> None:
+    """To a planner that sees thousands of keys at once, reading every entry of the seller and joining looks cheaper."""
+    await owner.execute(
+        "INSERT INTO cell_00.entries (seller_id, seq, position, at_us, amount, held_change, available_after,"
+        " held_after, credit_limit, by_admin, type, idempotency_key, request_hash, hash)"
+        " SELECT $1, n, n, n, 0, 0, 0, 0, 0, false, 'opened', 'key-' || n, $2, $3 FROM generate_series(1, 20000) n",
+        SELLER,
+        bytes(16),
+        bytes(32),
+    )
+    await owner.execute("ANALYZE cell_00.entries")
+    statement = SEQS_OF_KEYS.replace("{cell}", "cell_00")
+    keys = [f"key-{n}" for n in range(10_000)]
+    plan = "\n".join(row[0] for row in await owner.fetch(f"EXPLAIN {statement}", SELLER, [False] * len(keys), keys))
+    assert "entries_idempotency_key" in plan, plan
+    assert "Scan on entries" not in plan, plan
 
 
 async def test_while_nobody_sells_no_transaction_is_open(database: Database, pool: Any, owner: Any) -> None:
