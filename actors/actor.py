@@ -50,7 +50,7 @@ from actors.commands import (
     Settle,
     Void,
 )
-from actors.envelope import KEY_REUSED, Envelope, KeyUse, keys_of
+from actors.envelope import KEY_REUSED, Envelope, FirstUse, keys_of
 from journal.entry import Entry
 from journal.projections import Row
 from journal.store import JournalFault, JournalFrozen, KeyOfSide
@@ -87,7 +87,7 @@ class Actor:
         self.directory = directory
         self.seller_id = seller_id
         self.account = Account(seller_id)
-        self.keys: dict[KeyOfSide, KeyUse] = {}
+        self.keys: dict[KeyOfSide, FirstUse] = {}
         self.mailbox: deque[Envelope] | None = None
         """None unless something queues: an empty deque would be more than half of what a seller takes in memory."""
         self.task: asyncio.Task[None] | None = None
@@ -161,9 +161,9 @@ class Actor:
         caller = command.caller
         key = caller.idempotency_key
         if key is not None:
-            key_use = self.keys.get((caller.by_admin, key))
-            if key_use is not None:
-                self._repeat(envelope, key_use)
+            first_use = self.keys.get((caller.by_admin, key))
+            if first_use is not None:
+                self._repeat(envelope, first_use)
                 return True
 
         if self.directory.journal.is_frozen:
@@ -235,42 +235,42 @@ class Actor:
             envelope.verdict = verdict
             self.directory.journal.submit(envelope)
 
-    def _repeat(self, envelope: Envelope, key_use: KeyUse) -> None:
-        if key_use.request_hash != envelope.command.caller.request_hash:
+    def _repeat(self, envelope: Envelope, first_use: FirstUse) -> None:
+        if first_use.request_hash != envelope.command.caller.request_hash:
             self.directory.count(KEY_REUSED.code)
             self.show_in_order(envelope, KEY_REUSED)
-        elif key_use.done is not None:
+        elif first_use.done is not None:
             self.directory.count("replayed")
-            envelope.answer(replace(key_use.done, is_replay=True))
+            envelope.answer(replace(first_use.done, is_replay=True))
         else:
             self.directory.count("replayed")
-            key_use.waiting = (*key_use.waiting, envelope)
+            first_use.waiting = (*first_use.waiting, envelope)
 
     def remember(self, caller: Caller, envelope: Envelope, index: int) -> None:
         """The entry with this index uses up the caller's key."""
         assert caller.idempotency_key is not None
-        key_use = KeyUse(caller.request_hash, None)
+        first_use = FirstUse(caller.request_hash, None)
         key = (caller.by_admin, caller.idempotency_key)
-        self.keys[key] = key_use
+        self.keys[key] = first_use
         self.directory.remember(self, key)
-        envelope.uses.append((index, key_use))
+        envelope.uses.append((index, first_use))
 
-    def known(self, command: Command) -> Iterator[KeyUse]:
+    def known(self, command: Command) -> Iterator[FirstUse]:
         """The earlier uses of the command's keys, as far as they are in memory."""
         for key in keys_of(command):
-            key_use = self.keys.get(key)
-            if key_use is not None:
-                yield key_use
+            first_use = self.keys.get(key)
+            if first_use is not None:
+                yield first_use
 
     def forget_key(self, key: KeyOfSide) -> bool:
         """Drops the key from memory, since the journal knows it; False when it has to stay for now.
 
         It has to stay until its answer is durable, and while the actor is busy: it may have just been loaded for a
         command that is still in the mailbox."""
-        key_use = self.keys.get(key)
-        if key_use is None:
+        first_use = self.keys.get(key)
+        if first_use is None:
             return True
-        if key_use.done is None or self.task is not None:
+        if first_use.done is None or self.task is not None:
             return False
         del self.keys[key]
         return True
@@ -297,13 +297,13 @@ class Actor:
     def decide_again(self, seqs: dict[KeyOfSide, int], withdrawn: list[Envelope]) -> None:
         """The journal already had these of the keys that were submitted. It wrote nothing of this seller and gave all
         its submissions back, to be decided again in the same order on the account as it is in the journal."""
-        self.keys = {key: key_use for key, key_use in self.keys.items() if key_use.done is not None}
+        self.keys = {key: first_use for key, first_use in self.keys.items() if first_use.done is not None}
         self.undurable = 0
         again: list[Envelope] = []
         for envelope in withdrawn:
             again.append(envelope)
-            for _, key_use in envelope.uses:
-                again.extend(key_use.waiting)
+            for _, first_use in envelope.uses:
+                again.extend(first_use.waiting)
         for envelope in again:
             self._know_again(envelope)
             envelope.reset()
@@ -320,7 +320,7 @@ class Actor:
         if envelope.results is None or not isinstance(envelope.command, ChargeMany):
             return
         for each, result in zip(envelope.command.charges, envelope.results, strict=True):
-            if isinstance(result, KeyUse) and result.done is not None:
+            if isinstance(result, FirstUse) and result.done is not None:
                 assert each.caller.idempotency_key is not None
                 key = (each.caller.by_admin, each.caller.idempotency_key)
                 if key not in self.keys:
@@ -453,7 +453,7 @@ class Actor:
         for key, seq in seqs.items():
             found = recorded[seq]
             done = Done(found.entry, found.position, self.account.currency, found.opening)
-            self.keys[key] = KeyUse(found.entry.request_hash, done)
+            self.keys[key] = FirstUse(found.entry.request_hash, done)
             self.directory.remember(self, key)
 
     async def _load_subject(self, command: Command, subject_id: str) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from actors.account import SUSPENDED, apply, charge, decline, has_due
 from actors.commands import Charge, ChargeMany, Refusal
-from actors.envelope import KEY_REUSED, Envelope, KeyUse, keys_of
+from actors.envelope import KEY_REUSED, Envelope, FirstUse, keys_of
 from journal.entry import Entry
 from journal.projections import Row
 from journal.store import JournalFault, JournalFrozen
@@ -36,13 +36,13 @@ def decide_many(actor: "Actor", envelope: Envelope, command: ChargeMany, is_prep
         return False
     entries: list[Entry] = []
     rows: list[Row] = []
-    results: list[int | KeyUse | Refusal] = []
+    results: list[int | FirstUse | Refusal] = []
     for each in command.charges:
         caller = each.caller
         key = caller.idempotency_key
-        key_use = None if key is None else keys.get((caller.by_admin, key))
-        if key_use is not None:
-            results.append(key_use if key_use.request_hash == caller.request_hash else KEY_REUSED)
+        first_use = None if key is None else keys.get((caller.by_admin, key))
+        if first_use is not None:
+            results.append(first_use if first_use.request_hash == caller.request_hash else KEY_REUSED)
         elif account.is_suspended:
             results.append(SUSPENDED)
         elif is_frozen:
@@ -124,14 +124,15 @@ async def decide_atomic(actor: "Actor", envelope: Envelope, command: ChargeMany)
     _submit(actor, envelope, entries, rows)
 
 
-def _refuse_atomic(actor: "Actor", command: ChargeMany) -> tuple[Refusal | None, list[KeyUse] | None]:
+def _refuse_atomic(actor: "Actor", command: ChargeMany) -> tuple[Refusal | None, list[FirstUse] | None]:
     """Why it is refused, or what it repeats: all keys are known and meant the same; or neither."""
     keys = list(keys_of(command))
     known = [actor.keys[key] for key in keys if key in actor.keys]
     if not known and len(set(keys)) == len(keys):
         return (SUSPENDED if actor.account.is_suspended else None), None
     is_same = len(known) == len(command.charges) and all(
-        key_use.request_hash == each.caller.request_hash for key_use, each in zip(known, command.charges, strict=True)
+        first_use.request_hash == each.caller.request_hash
+        for first_use, each in zip(known, command.charges, strict=True)
     )
     return (None, known) if is_same else (KEY_REUSED, None)
 

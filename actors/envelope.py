@@ -3,7 +3,7 @@
     Envelope(actor, command, reply) -> mailbox -> decided: entries, rows -> the journal's queue -> `committed`, `failed`
 
 The actor decides; the answer is put together here, once the entries are durable and their positions known. A repeat
-of a key whose first use is not durable yet waits in the `KeyUse` of that first use.
+of a key whose first use is not durable yet waits in its `FirstUse`.
 """
 
 import asyncio
@@ -26,8 +26,8 @@ KEY_REUSED: Final = Refusal(
 EARLIER_ONE_UNKNOWN: Final = OutcomeUnknown("an earlier request under the same key may have been applied")
 
 
-class KeyUse:
-    """One use of an idempotency key: its answer, or, until that is durable, the repeats that wait for it."""
+class FirstUse:
+    """The first use of an idempotency key: its answer, or, until that is durable, the repeats that wait for it."""
 
     __slots__ = ("done", "request_hash", "waiting")
 
@@ -62,11 +62,11 @@ class Envelope(Submission):
         self.command = command
         self.reply = reply
         self.opening: Entry | None = None
-        self.uses: list[tuple[int, KeyUse]] = []
+        self.uses: list[tuple[int, FirstUse]] = []
         """Which of the entries (by index) use up a key."""
         self.verdict: Outcome | None = None
         """The answer of a command without entries."""
-        self.results: list[int | KeyUse | Refusal] | None = None
+        self.results: list[int | FirstUse | Refusal] | None = None
         """For a `ChargeMany`, one per charge: the index of its entry, the earlier use of its key, or a refusal."""
 
     def reset(self) -> None:
@@ -85,16 +85,16 @@ class Envelope(Submission):
             return
         actor.became_durable()
         done = None
-        for index, key_use in self.uses:
-            done = key_use.done = self._done(index, last_position)
+        for index, first_use in self.uses:
+            done = first_use.done = self._done(index, last_position)
         if self.results is not None:
             self.answer(self.many(last_position))
         else:
             # A command's key stands on its last entry.
             self.answer(done or self._done(len(self.entries) - 1, last_position))
-        for _, key_use in self.uses:
-            if key_use.waiting:
-                key_use.answer_waiting()
+        for _, first_use in self.uses:
+            if first_use.waiting:
+                first_use.answer_waiting()
 
     def _done(self, index: int, last_position: int) -> Done:
         position = last_position - len(self.entries) + 1 + index
@@ -102,11 +102,11 @@ class Envelope(Submission):
 
     def many(self, last_position: int) -> ManyDone:
         results: list[Done | Refusal] = []
-        dones = {index: key_use.done for index, key_use in self.uses}
+        dones = {index: first_use.done for index, first_use in self.uses}
         for result in self.results or ():
             if isinstance(result, int):
                 results.append(dones.get(result) or self._done(result, last_position))
-            elif isinstance(result, KeyUse):
+            elif isinstance(result, FirstUse):
                 # It was ahead of this, in the journal or in the queue, so it is durable by now.
                 assert result.done is not None
                 results.append(replace(result.done, is_replay=True))
@@ -116,15 +116,15 @@ class Envelope(Submission):
 
     def failed(self, fault: JournalFault) -> None:
         self.fail_attempt(fault)
-        for _, key_use in self.uses:
-            for waiting in key_use.waiting:
+        for _, first_use in self.uses:
+            for waiting in first_use.waiting:
                 waiting.fail(fault)
 
     def fail_attempt(self, fault: JournalFault) -> None:
         """Fails with `fault`, unless an earlier request under one of its keys may have been applied. Then "not applied"
         would be true of this attempt only, and mislead the client: it is told that the outcome is unknown."""
-        own = {key_use for _, key_use in self.uses}
-        is_repeated = any(key_use not in own for key_use in self.actor.known(self.command))
+        own = {first_use for _, first_use in self.uses}
+        is_repeated = any(first_use not in own for first_use in self.actor.known(self.command))
         self.fail(EARLIER_ONE_UNKNOWN if is_repeated else fault)
 
     def answer(self, outcome: Outcome) -> None:

@@ -7,7 +7,7 @@ from actors.account import Account, Rules, decide
 from actors.actor import Actor
 from actors.commands import Caller, Charge, ChargeMany, Done, Open
 from actors.directory import Bounds, Directory
-from actors.envelope import Envelope, KeyUse
+from actors.envelope import Envelope, FirstUse
 from journal.memory import MemoryDatabase, MemoryStore
 
 BYTES_MAX = 800
@@ -97,7 +97,7 @@ def directory_of(count: int, bounds: Bounds) -> tuple[Directory, list[Actor]]:
 
 
 def remember(actor: Actor, key: str, done: Done | None) -> None:
-    actor.keys[False, key] = KeyUse(None, done)
+    actor.keys[False, key] = FirstUse(None, done)
     actor.directory.remember(actor, (False, key))
 
 

@@ -71,7 +71,7 @@ BRANCHES: Final[dict[str, tuple[str, str]]] = {
     "an atomic batch declined": ("decide_atomic", "entry = decline("),
     "an atomic batch sold": ("decide_atomic", "entry = charge("),
     "an atomic batch repeated or refused": ("_refuse_atomic", "return (None, known) if is_same"),
-    "a charge of a batch that came before": ("decide_many", "results.append(key_use if"),
+    "a charge of a batch that came before": ("decide_many", "results.append(first_use if"),
     "a key let go of for newer ones": ("Actor.forget_key", "del self.keys[key]"),
     "a key kept for longer than its turn": (
         "Directory._forget_oldest_key",
@@ -80,7 +80,7 @@ BRANCHES: Final[dict[str, tuple[str, str]]] = {
     "a subject that only the journal knew": ("Actor._load_subject", "if isinstance(command, DecideCredit):"),
     "a subject read behind what is not durable yet": ("Actor._load_subject", "await self._durable()"),
     "an answer that waits for what is ahead of it": ("Actor.show_in_order", "envelope.verdict = verdict"),
-    "a duplicate that waits for the first": ("Actor._repeat", "key_use.waiting = (*key_use.waiting, envelope)"),
+    "a duplicate that waits for the first": ("Actor._repeat", "first_use.waiting = (*first_use.waiting, envelope)"),
     "an answer from memory refused for want of a lease": ("Actor.show", "envelope.fail_attempt(fault)"),
     "a hold given back": ("Actor.give_back_due", "self._write(self._unasked()"),
     "a read of a frozen journal": ("Actor._step_frozen", "self.show_in_order("),

@@ -130,14 +130,16 @@ MUTANTS: Final = (
     _mutant(
         3,
         "a duplicate does not wait for the first",
-        patch(f"{_ACTOR}._step", ("if key_use is not None:", "if key_use is not None and key_use.done is not None:")),
+        patch(
+            f"{_ACTOR}._step", ("if first_use is not None:", "if first_use is not None and first_use.done is not None:")
+        ),
     ),
     _mutant(
         3,
         "a duplicate is forgotten when the first fails",
         patch(
             "actors.envelope:Envelope.failed",
-            ("for waiting in key_use.waiting:", "for waiting in ():"),
+            ("for waiting in first_use.waiting:", "for waiting in ():"),
         ),
     ),
     _mutant(
@@ -180,12 +182,12 @@ MUTANTS: Final = (
     _mutant(
         3,
         "a key answers for another body",
-        patch(f"{_ACTOR}._repeat", ("key_use.request_hash != envelope.command.caller.request_hash", "False")),
+        patch(f"{_ACTOR}._repeat", ("first_use.request_hash != envelope.command.caller.request_hash", "False")),
     ),
     _mutant(
         3,
         "a key is forgotten while its first is in flight",
-        patch(f"{_ACTOR}.forget_key", ("key_use.done is None or ", "")),
+        patch(f"{_ACTOR}.forget_key", ("first_use.done is None or ", "")),
     ),
     _mutant(
         3,
@@ -238,7 +240,7 @@ MUTANTS: Final = (
     _mutant(
         3,
         "duplicates of what is withdrawn are left behind",
-        patch(f"{_ACTOR}.decide_again", ("again.extend(key_use.waiting)", "pass")),
+        patch(f"{_ACTOR}.decide_again", ("again.extend(first_use.waiting)", "pass")),
     ),
     # --- 4: double entry, and the rules of an account ---
     _mutant(
