@@ -89,14 +89,14 @@ async def decide_atomic(actor: "Actor", envelope: Envelope, command: ChargeMany)
     then, the account in memory is ahead of the journal, and the actor is dropped."""
     # It may have been decided in part before, and stopped when the journal gave back what was ahead of it.
     envelope.reset()
-    refusal, repeated = _refuse_atomic(actor, command)
-    if refusal is not None or repeated is not None:
-        envelope.results = [*repeated] if repeated else None
-        if refusal is not None:
-            actor.directory.count(refusal.code)
-            actor.show_in_order(envelope, refusal)
-        else:
-            _submit(actor, envelope, [], [])
+    answered = _refused_or_repeated(actor, command)
+    if isinstance(answered, Refusal):
+        actor.directory.count(answered.code)
+        actor.show_in_order(envelope, answered)
+        return
+    if answered is not None:
+        envelope.results = [*answered]
+        _submit(actor, envelope, [], [])
         return
     try:
         # The journal was asked for its keys meanwhile, and a hold that is given back is submitted at once.
@@ -124,17 +124,17 @@ async def decide_atomic(actor: "Actor", envelope: Envelope, command: ChargeMany)
     _submit(actor, envelope, entries, rows)
 
 
-def _refuse_atomic(actor: "Actor", command: ChargeMany) -> tuple[Refusal | None, list[FirstUse] | None]:
-    """Why it is refused, or what it repeats: all keys are known and meant the same; or neither."""
+def _refused_or_repeated(actor: "Actor", command: ChargeMany) -> Refusal | list[FirstUse] | None:
+    """Why it is refused; or what it repeats, if all its keys are known and meant the same; None for a new one."""
     keys = list(keys_of(command))
     known = [actor.keys[key] for key in keys if key in actor.keys]
     if not known and len(set(keys)) == len(keys):
-        return (SUSPENDED if actor.account.is_suspended else None), None
+        return SUSPENDED if actor.account.is_suspended else None
     is_same = len(known) == len(command.charges) and all(
         first_use.request_hash == each.caller.request_hash
         for first_use, each in zip(known, command.charges, strict=True)
     )
-    return (None, known) if is_same else (KEY_REUSED, None)
+    return known if is_same else KEY_REUSED
 
 
 def _struck(command: ChargeMany, credit: int) -> int | None:

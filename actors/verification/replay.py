@@ -203,9 +203,11 @@ class Replay:
 def _resumed(before: Before, currency: str) -> OpenCharge | None:
     """A charge that is not pending, as two entries tell it that were checked before."""
     opening, last = before
-    if opening is None or last is None:
-        row = None if opening is None else unwritten_charge(opening)
-        return None if opening is None or row is None else OpenCharge(row, opening)
+    if opening is None:
+        return None
+    if last is None:
+        row = unwritten_charge(opening)
+        return None if row is None else OpenCharge(row, opening)
     expires_at_us = parse_time(details_of(opening).expires_at) if opening.type is EntryType.HOLD else None
     amount, refunded = abs(opening.amount), 0
     match last.type:

@@ -70,7 +70,7 @@ BRANCHES: Final[dict[str, tuple[str, str]]] = {
     "a key that only the journal knew": ("Actor._load_keys", "found = recorded[seq]"),
     "an atomic batch declined": ("decide_atomic", "entry = decline("),
     "an atomic batch sold": ("decide_atomic", "entry = charge("),
-    "an atomic batch repeated or refused": ("_refuse_atomic", "return (None, known) if is_same"),
+    "an atomic batch repeated or refused": ("_refused_or_repeated", "return known if is_same"),
     "a charge of a batch that came before": ("decide_many", "results.append(first_use if"),
     "a key let go of for newer ones": ("Actor.forget_key", "del self.keys[key]"),
     "a key kept for longer than its turn": (
