@@ -57,8 +57,11 @@ from journal.projections import (
     ChargeStatus,
     CreditRequestRow,
     CreditRequestStatus,
+    OpenedCharge,
+    OpenedRequest,
     Row,
 )
+from journal.store import Snapshot
 from journal.times import format_time, parse_time
 
 BALANCE_MAX: Final = 10**18
@@ -68,16 +71,6 @@ BATCH_ABORTED: Final = "batch_aborted"
 """The `failure_code` in the details of a charge that was declined because its atomic batch was."""
 
 Decision: TypeAlias = tuple[Entry, ...] | Refusal
-
-
-class OpenCharge(Struct, frozen=True):
-    row: ChargeRow
-    opening: Entry
-
-
-class OpenRequest(Struct, frozen=True):
-    row: CreditRequestRow
-    opening: Entry
 
 
 class Account:
@@ -108,15 +101,16 @@ class Account:
         self.credit_limit = 0
         self.is_suspended = False
         self.last_hash = GENESIS_HASH
-        self.charges: dict[str, OpenCharge] = {}
+        self.charges: dict[str, OpenedCharge] = {}
         """Every pending hold, and whatever else a command needed lately."""
-        self.requests: dict[str, OpenRequest] = {}
+        self.requests: dict[str, OpenedRequest] = {}
         """Every pending credit request, and whatever else a command needed lately."""
         self.expiries: list[tuple[int, str]] = []
         """Heap of (expires_at_us, charge id) of holds; those that ended otherwise are skipped when they surface."""
 
-    def load(self, row: AccountRow, last: Entry, holds: list[OpenCharge], requests: list[OpenRequest]) -> None:
+    def load(self, snapshot: Snapshot) -> None:
         """Takes over what the journal has: the cost does not depend on how long the history is."""
+        row, last, holds = snapshot.account, snapshot.last, snapshot.holds
         assert self.seq == 0
         assert row.seller_id == last.seller_id == self.seller_id
         self.currency = row.currency
@@ -125,7 +119,7 @@ class Account:
         self.seq, self.at_us, self.last_hash = last.seq, last.at_us, last.hash
         self.available, self.held = last.available_after, last.held_after
         self.charges = {hold.row.id: hold for hold in holds}
-        self.requests = {request.row.id: request for request in requests}
+        self.requests = {request.row.id: request for request in snapshot.requests}
         self.expiries = [(hold.row.expires_at_us, hold.row.id) for hold in holds if hold.row.expires_at_us]
         heapq.heapify(self.expiries)
         assert self.held == sum(hold.row.amount for hold in holds)
@@ -478,7 +472,7 @@ def _would_overflow(account: Account, amount: int) -> bool:
     return account.available + account.held + account.credit_limit + amount > BALANCE_MAX
 
 
-def _not_pending(charge: OpenCharge) -> Refusal:
+def _not_pending(charge: OpenedCharge) -> Refusal:
     return Refusal(RefusalCode.NOT_PENDING, f"the charge is {charge.row.status}")
 
 
@@ -587,7 +581,7 @@ def _apply_hold(account: Account, entry: Entry) -> Row:
         expires_at_us=expires_at_us,
         last_seq=entry.seq,
     )
-    account.charges[charge_id] = OpenCharge(row, entry)
+    account.charges[charge_id] = OpenedCharge(row, entry)
     heapq.heappush(account.expiries, (expires_at_us, charge_id))
     return row
 
@@ -621,7 +615,7 @@ def _apply_to_charge(account: Account, entry: Entry) -> Row:
             assert 0 < refunded <= amount
             status = ChargeStatus.REFUNDED if refunded == amount else ChargeStatus.PARTIALLY_REFUNDED
     row = replace(row, status=status, amount=amount, refunded=refunded, last_seq=entry.seq)
-    account.charges[entry.subject_id] = OpenCharge(row, charge.opening)
+    account.charges[entry.subject_id] = OpenedCharge(row, charge.opening)
     return row
 
 
@@ -638,7 +632,7 @@ def _apply_request(account: Account, entry: Entry) -> Row:
         requested_at_us=entry.at_us,
         last_seq=entry.seq,
     )
-    account.requests[row.id] = OpenRequest(row, entry)
+    account.requests[row.id] = OpenedRequest(row, entry)
     return row
 
 
@@ -663,7 +657,7 @@ def _apply_to_request(account: Account, entry: Entry) -> Row:
         assert entry.amount == (row.amount if entry.type is EntryType.CREDIT else 0)
         row = replace(row, decision_note=entry.reason, decided_by=entry.made_by, decided_at_us=entry.at_us)
     row = replace(row, status=status, last_seq=entry.seq)
-    account.requests[entry.subject_id] = OpenRequest(row, request.opening)
+    account.requests[entry.subject_id] = OpenedRequest(row, request.opening)
     return row
 
 

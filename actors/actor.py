@@ -26,8 +26,6 @@ from msgspec.structs import replace
 from actors import batches
 from actors.account import (
     Account,
-    OpenCharge,
-    OpenRequest,
     apply,
     before_due,
     decide,
@@ -379,12 +377,7 @@ class Actor:
                 opening.command = Open(currency)
                 self._queue().appendleft(opening)
             else:
-                self.account.load(
-                    snapshot.account,
-                    snapshot.last,
-                    [OpenCharge(row, opening) for row, opening in snapshot.holds],
-                    [OpenRequest(row, opening) for row, opening in snapshot.requests],
-                )
+                self.account.load(snapshot)
             await self._load_keys(seqs)
         except (JournalFault, UnknownSeller) as fault:
             self.directory.forget(self)
@@ -465,11 +458,11 @@ class Actor:
         if isinstance(command, DecideCredit):
             request = await store.load_request(self.seller_id, subject_id)
             if request is not None:
-                self.account.requests[subject_id] = OpenRequest(*request)
+                self.account.requests[subject_id] = request
         else:
             charge = await store.load_charge(self.seller_id, subject_id)
             if charge is not None:
-                self.account.charges[subject_id] = OpenCharge(*charge)
+                self.account.charges[subject_id] = charge
 
     def _forget_subject(self, command: Command) -> None:
         """Undoes `_load_subject`, so that an account holds only what is open."""

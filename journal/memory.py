@@ -13,6 +13,8 @@ from journal.projections import (
     ChargeStatus,
     CreditRequestRow,
     CreditRequestStatus,
+    OpenedCharge,
+    OpenedRequest,
     unwritten_charge,
 )
 from journal.store import Batch, EpochLost, FlushRefused, KeyOfSide, KnownKey, Lease, Recorded, Renewal, Snapshot
@@ -154,28 +156,28 @@ class MemoryStore:
             account=database.accounts[seller_id],
             last=entries[-1],
             holds=[
-                (row, entries[row.seq - 1])
+                OpenedCharge(row, entries[row.seq - 1])
                 for row in database.charges.values()
                 if row.seller_id == seller_id and row.status is ChargeStatus.PENDING
             ],
             requests=[
-                (row, entries[row.seq - 1])
+                OpenedRequest(row, entries[row.seq - 1])
                 for row in database.requests.values()
                 if row.seller_id == seller_id and row.status is CreditRequestStatus.PENDING
             ],
         )
 
-    async def load_charge(self, seller_id: str, charge_id: str) -> tuple[ChargeRow, Entry] | None:
+    async def load_charge(self, seller_id: str, charge_id: str) -> OpenedCharge | None:
         opening = self._entry(seller_id, charge_id)
         if opening is None:
             return None
         row = self.database.charges.get((seller_id, opening.seq)) or unwritten_charge(opening)
-        return None if row is None else (row, opening)
+        return None if row is None else OpenedCharge(row, opening)
 
-    async def load_request(self, seller_id: str, request_id: str) -> tuple[CreditRequestRow, Entry] | None:
+    async def load_request(self, seller_id: str, request_id: str) -> OpenedRequest | None:
         opening = self._entry(seller_id, request_id)
         row = opening and self.database.requests.get((seller_id, opening.seq))
-        return (row, opening) if row and opening else None
+        return OpenedRequest(row, opening) if row and opening else None
 
     async def recorded(self, seller_id: str, seqs: Sequence[int]) -> dict[int, Recorded]:
         entries = self.database.entries.get(seller_id, [])

@@ -16,7 +16,15 @@ from journal.connections import CONNECTION_FAULTS, raise_if_cancelled
 from journal.entry import Entry
 from journal.flush_statement import FLUSH, FLUSH_SETTINGS, PROJECTIONS, TRANSACTION_TIMEOUT
 from journal.ids import seq_of
-from journal.projections import AccountRow, ChargeRow, CreditRequestRow, Row, unwritten_charge
+from journal.projections import (
+    AccountRow,
+    ChargeRow,
+    CreditRequestRow,
+    OpenedCharge,
+    OpenedRequest,
+    Row,
+    unwritten_charge,
+)
 from journal.rows import (
     CHARGE_COLUMNS,
     ENTRY_COLUMNS,
@@ -292,26 +300,31 @@ class PostgresStore:
         return Snapshot(
             account=AccountRow(seller_id, row["currency"], row["is_suspended"], row["credit_limit"]),
             last=entry_of(row, row["previous_hash"]),
-            holds=[(charge_of(each), entry_of(each[_CHARGE_WIDTH:], each["previous_hash"])) for each in holds],
-            requests=[(request_of(each), entry_of(each[_REQUEST_WIDTH:], each["previous_hash"])) for each in requests],
+            holds=[
+                OpenedCharge(charge_of(each), entry_of(each[_CHARGE_WIDTH:], each["previous_hash"])) for each in holds
+            ],
+            requests=[
+                OpenedRequest(request_of(each), entry_of(each[_REQUEST_WIDTH:], each["previous_hash"]))
+                for each in requests
+            ],
         )
 
-    async def load_charge(self, seller_id: str, charge_id: str) -> tuple[ChargeRow, Entry] | None:
+    async def load_charge(self, seller_id: str, charge_id: str) -> OpenedCharge | None:
         async with self._borrowed() as connection:
             opening = await self._entry(connection, seller_id, charge_id)
             if opening is None:
                 return None
-            row = await connection.fetchrow(self._sql(CHARGE_BY_SEQ), seller_id, opening.entry.seq)
-        charge = unwritten_charge(opening.entry) if row is None else charge_of(row)
-        return None if charge is None else (charge, opening.entry)
+            row = await connection.fetchrow(self._sql(CHARGE_BY_SEQ), seller_id, opening.seq)
+        charge = unwritten_charge(opening) if row is None else charge_of(row)
+        return None if charge is None else OpenedCharge(charge, opening)
 
-    async def load_request(self, seller_id: str, request_id: str) -> tuple[CreditRequestRow, Entry] | None:
+    async def load_request(self, seller_id: str, request_id: str) -> OpenedRequest | None:
         async with self._borrowed() as connection:
             opening = await self._entry(connection, seller_id, request_id)
             if opening is None:
                 return None
-            row = await connection.fetchrow(self._sql(REQUEST_BY_SEQ), seller_id, opening.entry.seq)
-        return None if row is None else (request_of(row), opening.entry)
+            row = await connection.fetchrow(self._sql(REQUEST_BY_SEQ), seller_id, opening.seq)
+        return None if row is None else OpenedRequest(request_of(row), opening)
 
     async def recorded(self, seller_id: str, seqs: Sequence[int]) -> dict[int, Recorded]:
         async with self._borrowed() as connection:
@@ -336,12 +349,10 @@ class PostgresStore:
         async with self._borrowed() as connection:
             return [row[0] for row in await connection.fetch(self._sql(EXPIRED), now_us, limit)]
 
-    async def _entry(self, connection: Any, seller_id: str, entry_id: str) -> Recorded | None:
+    async def _entry(self, connection: Any, seller_id: str, entry_id: str) -> Entry | None:
         row = await connection.fetchrow(self._sql(ENTRY_BY_SEQ), seller_id, seq_of(entry_id))
-        if row is None:
-            return None
-        entry = entry_of(row, row["previous_hash"])
-        return Recorded(entry, row[POSITION], None) if entry.id == entry_id else None
+        entry = None if row is None else entry_of(row, row["previous_hash"])
+        return entry if entry is not None and entry.id == entry_id else None
 
     @asynccontextmanager
     async def _borrowed(self) -> AsyncIterator[Any]:

@@ -80,6 +80,20 @@ class CreditRequestRow(Struct, frozen=True):
 Row: TypeAlias = AccountRow | ChargeRow | CreditRequestRow
 
 
+class OpenedCharge(Struct, frozen=True):
+    """A charge in any status, with the entry that opened it."""
+
+    row: ChargeRow
+    opening: Entry
+
+
+class OpenedRequest(Struct, frozen=True):
+    """A credit request in any status, with the entry that opened it."""
+
+    row: CreditRequestRow
+    opening: Entry
+
+
 def unwritten_charge(opening: Entry) -> ChargeRow | None:
     """The state of a charge that has no row: completed at once, or declined; None when the entry opens no charge."""
     if opening.type is EntryType.CHARGE:

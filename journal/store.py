@@ -10,7 +10,7 @@ from typing import Protocol, TypeAlias
 from msgspec import Struct
 
 from journal.entry import Entry
-from journal.projections import AccountRow, ChargeRow, CreditRequestRow, Row
+from journal.projections import AccountRow, OpenedCharge, OpenedRequest, Row
 
 
 class JournalFault(Exception):
@@ -94,8 +94,10 @@ class Snapshot(Struct, frozen=True):
 
     account: AccountRow
     last: Entry
-    holds: list[tuple[ChargeRow, Entry]]
-    requests: list[tuple[CreditRequestRow, Entry]]
+    holds: list[OpenedCharge]
+    """Those that are pending."""
+    requests: list[OpenedRequest]
+    """Those that are pending."""
 
 
 class Store(Protocol):
@@ -133,11 +135,11 @@ class Store(Protocol):
     async def load(self, seller_id: str) -> Snapshot | None:
         """As of one moment, whatever is written meanwhile. None for a seller without entries."""
 
-    async def load_charge(self, seller_id: str, charge_id: str) -> tuple[ChargeRow, Entry] | None:
-        """A charge of the seller in any status, with the entry that opened it."""
+    async def load_charge(self, seller_id: str, charge_id: str) -> OpenedCharge | None:
+        """A charge of the seller."""
 
-    async def load_request(self, seller_id: str, request_id: str) -> tuple[CreditRequestRow, Entry] | None:
-        """A credit request of the seller in any status, with the entry that opened it."""
+    async def load_request(self, seller_id: str, request_id: str) -> OpenedRequest | None:
+        """A credit request of the seller."""
 
     async def recorded(self, seller_id: str, seqs: Sequence[int]) -> dict[int, Recorded]:
         """Entries of the seller by `seq`, those that exist, each with what its answer needs."""

@@ -15,13 +15,13 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from actors.account import BALANCE_MAX, Account, OpenCharge, apply, forget_closed
+from actors.account import BALANCE_MAX, Account, apply, forget_closed
 from actors.verification.findings import Finding
 from actors.verification.shape import DecisionDetails, RefundDetails, details_of, misshapen
 from journal.chain import entry_hash
 from journal.entry import CHARGE_FOLLOWERS, REQUEST_FOLLOWERS, Entry, EntryType
 from journal.money import format_minor, is_currency, parse
-from journal.projections import ChargeRow, ChargeStatus, CreditRequestRow, Row, unwritten_charge
+from journal.projections import ChargeRow, ChargeStatus, CreditRequestRow, OpenedCharge, Row, unwritten_charge
 from journal.times import format_time, parse_time
 
 _NOT_WHILE_SUSPENDED: Final = frozenset(
@@ -200,14 +200,14 @@ class Replay:
         return None
 
 
-def _resumed(before: Before, currency: str) -> OpenCharge | None:
+def _resumed(before: Before, currency: str) -> OpenedCharge | None:
     """A charge that is not pending, as two entries tell it that were checked before."""
     opening, last = before
     if opening is None:
         return None
     if last is None:
         row = unwritten_charge(opening)
-        return None if row is None else OpenCharge(row, opening)
+        return None if row is None else OpenedCharge(row, opening)
     expires_at_us = parse_time(details_of(opening).expires_at) if opening.type is EntryType.HOLD else None
     amount, refunded = abs(opening.amount), 0
     match last.type:
@@ -222,7 +222,7 @@ def _resumed(before: Before, currency: str) -> OpenCharge | None:
             amount, refunded = parse(sums.charge_amount, currency) or 0, parse(sums.refunded_amount, currency) or 0
             status = ChargeStatus.REFUNDED if refunded == amount else ChargeStatus.PARTIALLY_REFUNDED
     row = ChargeRow(opening.seller_id, opening.seq, opening.id, status, amount, refunded, expires_at_us, last.seq)
-    return OpenCharge(row, opening)
+    return OpenedCharge(row, opening)
 
 
 def _told(error: Exception) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import asyncpg
 
-from actors.account import Account, OpenCharge, Rules, apply, decide, expire, has_due
+from actors.account import Account, Rules, apply, decide, expire, has_due
 from actors.commands import (
     Adjust,
     Caller,
@@ -28,7 +28,7 @@ from actors.commands import (
 from journal.entry import Entry
 from journal.ids import new_id
 from journal.postgres import PostgresStore
-from journal.projections import ChargeRow, ChargeStatus, Row
+from journal.projections import ChargeRow, ChargeStatus, OpenedCharge, Row
 from journal.store import Batch
 
 START_US = 1_790_000_000_000_000
@@ -59,7 +59,7 @@ class Shop:
         self.accounts = [Account(self._new_id()) for _ in range(sellers)]
         self.entries: list[Entry] = []
         self.rows: dict[tuple[Any, ...], Row] = {}
-        self._completed: dict[str, list[OpenCharge]] = {}
+        self._completed: dict[str, list[OpenedCharge]] = {}
         self._keys = 0
         self._kinds = tuple(mix)
         self._weights = tuple(mix.values())
@@ -117,7 +117,7 @@ class Shop:
             if subject.row.status in (ChargeStatus.COMPLETED, ChargeStatus.PARTIALLY_REFUNDED):
                 self._remember(subject)
 
-    def _remember(self, charge: OpenCharge) -> None:
+    def _remember(self, charge: OpenedCharge) -> None:
         completed = self._completed.setdefault(charge.row.seller_id, [])
         completed.append(charge)
         del completed[:-50]
@@ -169,7 +169,7 @@ class Shop:
                 row = ChargeRow(
                     entry.seller_id, entry.seq, entry.id, ChargeStatus.COMPLETED, -entry.amount, 0, None, entry.seq
                 )
-                account.charges[row.id] = OpenCharge(row, entry)
+                account.charges[row.id] = OpenedCharge(row, entry)
                 return Refund(self._admin(), row.id, self.random.randrange(1, row.amount + 1), "wrong\nnumber")
         return None
 

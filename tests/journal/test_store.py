@@ -24,7 +24,7 @@ from actors.commands import (
 from journal.entry import Entry
 from journal.memory import MemoryDatabase, MemoryStore
 from journal.postgres import PostgresStore
-from journal.projections import ChargeStatus, CreditRequestStatus, Row
+from journal.projections import ChargeStatus, CreditRequestStatus, OpenedCharge, OpenedRequest, Row
 from journal.restores import confirm_restores, record_restore
 from journal.service_role import SERVICE_ROLE
 from journal.store import Batch, EpochLost, FlushRefused, KnownKey, Lease, Renewal, Store
@@ -142,8 +142,8 @@ async def test_what_was_flushed_is_loaded_as_it_was(world: World) -> None:
     assert snapshot is not None
     assert snapshot.last == batch.entries[-1]
     assert (snapshot.account.currency, snapshot.account.is_suspended) == ("USD", False)
-    assert snapshot.holds == [(writer.account.charges[hold.id].row, hold)]
-    assert snapshot.requests == [(writer.account.requests[asked.id].row, asked)]
+    assert snapshot.holds == [writer.account.charges[hold.id]]
+    assert snapshot.requests == [writer.account.requests[asked.id]]
     for position, entry in enumerate(batch.entries, 1):
         recorded = (await world.store.recorded(SELLER, [entry.seq, 99]))[entry.seq]
         assert (recorded.entry, recorded.position) == (entry, position)
@@ -164,11 +164,11 @@ async def test_a_row_is_kept_up_to_its_last_entry(world: World) -> None:
     await world.store.flush(lease.epoch, writer.batch(len(first.entries) + 1))
 
     charge = await world.store.load_charge(SELLER, hold.id)
-    assert charge == (writer.account.charges[hold.id].row, hold)
-    assert charge[0].status is ChargeStatus.PARTIALLY_REFUNDED
+    assert charge == OpenedCharge(writer.account.charges[hold.id].row, hold)
+    assert charge.row.status is ChargeStatus.PARTIALLY_REFUNDED
     request = await world.store.load_request(SELLER, asked.id)
-    assert request == (writer.account.requests[asked.id].row, asked)
-    assert request[0].status is CreditRequestStatus.APPROVED
+    assert request == OpenedRequest(writer.account.requests[asked.id].row, asked)
+    assert request.row.status is CreditRequestStatus.APPROVED
     snapshot = await world.store.load(SELLER)
     assert snapshot is not None
     assert (snapshot.holds, snapshot.requests) == ([], [])
@@ -185,7 +185,7 @@ async def test_a_charge_without_a_row_is_found_as_what_it_is(world: World) -> No
     for entry, status in ((sold, ChargeStatus.COMPLETED), (declined, ChargeStatus.FAILED)):
         charge = await world.store.load_charge(SELLER, entry.id)
         assert charge is not None
-        assert (charge[0].status, charge[1]) == (status, entry)
+        assert (charge.row.status, charge.opening) == (status, entry)
     assert await world.store.load_charge(SELLER, credit.id) is None
     assert await world.store.load_charge(OTHER, sold.id) is None
     assert await world.store.load_request(SELLER, sold.id) is None

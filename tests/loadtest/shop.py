@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from actors.account import Account, OpenCharge, Rules, apply, decide, expire, missing
+from actors.account import Account, Rules, apply, decide, expire, missing
 from actors.commands import (
     Adjust,
     Caller,
@@ -29,7 +29,7 @@ from actors.commands import (
 from actors.envelope import KEY_REUSED
 from journal.entry import CHARGE_FOLLOWERS, CHARGE_OPENERS, Entry
 from journal.money import format_minor
-from journal.projections import unwritten_charge
+from journal.projections import OpenedCharge, unwritten_charge
 from loadtest.checker import Closing
 from loadtest.entries import JournalEntry, entry_of
 from loadtest.history import LIST_LIMIT, Kind, Request
@@ -129,7 +129,7 @@ class Shop:
         for entry, _ in self.entries[account.seller_id]:
             row = unwritten_charge(entry)
             if row is not None and row.id == charge_id:
-                account.charges[row.id] = OpenCharge(row, entry)
+                account.charges[row.id] = OpenedCharge(row, entry)
 
     def done(self, request: Request, entry: Entry | None, position: int) -> Done:
         assert entry is not None

@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from actors.account import OpenCharge, OpenRequest, Rules, decide
+from actors.account import Rules, decide
 from actors.commands import Refusal
 from journal.chain import seal
-from journal.projections import ChargeStatus
+from journal.projections import ChargeStatus, OpenedCharge, OpenedRequest
 from loadtest.checker import Name
 from loadtest.history import Kind, Request
 from tests.loadtest.plays import Play
@@ -47,7 +47,7 @@ def voids_what_was_captured(play: Play) -> None:
     charge_id = first.answer["id"]
     assert play.send(make(play, Kind.CAPTURE, target=charge_id), fate="answered").status == 200
     charges = play.shop.accounts[SELLER].charges
-    charges[charge_id] = OpenCharge(
+    charges[charge_id] = OpenedCharge(
         replace(charges[charge_id].row, status=ChargeStatus.PENDING), charges[charge_id].opening
     )
     assert play.send(make(play, Kind.VOID, target=charge_id), fate="answered").status == 200
@@ -60,7 +60,7 @@ def refunds_twice_what_was_paid(play: Play) -> None:
     assert play.send(refund_of(play, event), fate="answered").status == 200
     charges = play.shop.accounts[SELLER].charges
     row = replace(charges[charge_id].row, status=ChargeStatus.COMPLETED, refunded=0)
-    charges[charge_id] = OpenCharge(row, charges[charge_id].opening)
+    charges[charge_id] = OpenedCharge(row, charges[charge_id].opening)
     assert play.send(refund_of(play, event), fate="answered").status == 200
 
 
@@ -106,7 +106,7 @@ def declines_who_has_the_credit(play: Play) -> None:
 def credits_more_than_was_requested(play: Play) -> None:
     target = asks_for_credit(play, 500)
     requests = play.shop.accounts[SELLER].requests
-    requests[target] = OpenRequest(replace(requests[target].row, amount=600), requests[target].opening)
+    requests[target] = OpenedRequest(replace(requests[target].row, amount=600), requests[target].opening)
     play.send(make(play, Kind.APPROVE, target=target, amount=500, made_by=ADMIN), fate="answered")
     apart(play)
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from actors.account import Account, OpenCharge, Rules, apply, decide, expire, forget_closed
+from actors.account import Account, Rules, apply, decide, expire, forget_closed
 from actors.commands import (
     Adjust,
     Caller,
@@ -32,7 +32,7 @@ from actors.commands import (
 )
 from journal.entry import Entry, EntryType
 from journal.ids import new_id
-from journal.projections import AccountRow, ChargeRow, ChargeStatus, CreditRequestRow, unwritten_charge
+from journal.projections import AccountRow, ChargeRow, ChargeStatus, CreditRequestRow, OpenedCharge, unwritten_charge
 
 CURRENCIES: Final = ("USD", "USD", "USD", "EUR", "JPY")
 OPENED_BY: Final = 0.9
@@ -208,7 +208,7 @@ class Market:
         account, opening = self._refundable[self._random.randrange(len(self._refundable))]
         row = self._charges.get(opening.id) or unwritten_charge(opening)
         assert row is not None
-        account.charges[opening.id] = OpenCharge(row, opening)
+        account.charges[opening.id] = OpenedCharge(row, opening)
         left = account.charges[opening.id].row.amount - account.charges[opening.id].row.refunded
         amount = None if self._random.random() < 0.5 else left // 2 or None
         entries = self._play(account, Refund(self._admin(), opening.id, amount, "did not arrive"))

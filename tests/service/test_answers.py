@@ -9,7 +9,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.account import Account, OpenCharge, Rules, apply, decide, expire, has_due
+from actors.account import Account, Rules, apply, decide, expire, has_due
 from actors.commands import (
     Adjust,
     Caller,
@@ -28,7 +28,7 @@ from actors.commands import (
 from journal import chain
 from journal.entry import CHARGE_FOLLOWERS, CHARGE_OPENERS, REQUEST_FOLLOWERS, Entry, EntryType
 from journal.money import format_minor
-from journal.projections import ChargeRow, ChargeStatus, CreditRequestRow, Row, unwritten_charge
+from journal.projections import ChargeRow, ChargeStatus, CreditRequestRow, OpenedCharge, Row, unwritten_charge
 from journal.rows import entry_of
 from journal.times import format_time
 from service import answers
@@ -142,7 +142,7 @@ def plays(draw: st.DrawFn) -> tuple[Play, list[tuple[Done, Row | None]]]:
                     opening = next(entry for entry in play.entries if entry.id == charge_id)
                     row = play.rows[charge_id]
                     assert isinstance(row, ChargeRow)
-                    play.account.charges[charge_id] = OpenCharge(row, opening)
+                    play.account.charges[charge_id] = OpenedCharge(row, opening)
                 command = Refund(caller(True), charge_id, draw(st.none() | amounts), draw(texts))
             case "ask":
                 command = RequestCredit(caller(False), draw(amounts), draw(maybe_text))

@@ -1,9 +1,9 @@
 """What must be true of the journal by itself, whatever anybody was told: order, books, chain, and the rows."""
 
-from actors.account import Account, OpenCharge, apply
+from actors.account import Account, apply
 from journal.entry import Entry
 from journal.memory import MemoryDatabase
-from journal.projections import AccountRow, ChargeRow, CreditRequestRow, unwritten_charge
+from journal.projections import AccountRow, ChargeRow, CreditRequestRow, OpenedCharge, unwritten_charge
 from tests.simulation.model import Broken, Limits, State, after
 from tests.simulation.operations import History
 
@@ -96,7 +96,7 @@ def _check_apply(database: MemoryDatabase, seller_id: str, entries: list[Entry])
     for entry in entries:
         row = apply(account, entry)
         if (charge := unwritten_charge(entry)) is not None:
-            account.charges[charge.id] = OpenCharge(charge, entry)
+            account.charges[charge.id] = OpenedCharge(charge, entry)
         if row is not None:
             rows[type(row), getattr(row, "seq", 0)] = row
     kept: dict[object, object] = {(AccountRow, 0): database.accounts[seller_id]}

@@ -13,7 +13,7 @@ from typing import Any
 
 from journal.entry import Entry
 from journal.memory import MemoryStore
-from journal.projections import ChargeRow, CreditRequestRow
+from journal.projections import OpenedCharge, OpenedRequest
 from journal.store import (
     Batch,
     FlushRefused,
@@ -175,14 +175,14 @@ class FaultyStore:
         snapshot: Snapshot | None = await self._exchange(lambda: run_now(self._model.load(seller_id)))
         return snapshot
 
-    async def load_charge(self, seller_id: str, charge_id: str) -> tuple[ChargeRow, Entry] | None:
-        charge: tuple[ChargeRow, Entry] | None = await self._exchange(
+    async def load_charge(self, seller_id: str, charge_id: str) -> OpenedCharge | None:
+        charge: OpenedCharge | None = await self._exchange(
             lambda: run_now(self._model.load_charge(seller_id, charge_id))
         )
         return charge
 
-    async def load_request(self, seller_id: str, request_id: str) -> tuple[CreditRequestRow, Entry] | None:
-        request: tuple[CreditRequestRow, Entry] | None = await self._exchange(
+    async def load_request(self, seller_id: str, request_id: str) -> OpenedRequest | None:
+        request: OpenedRequest | None = await self._exchange(
             lambda: run_now(self._model.load_request(seller_id, request_id))
         )
         return request

@@ -80,7 +80,7 @@ class Core:
     def charge_of(self, seller_id: str, charge_id: str) -> Charge:
         found = self._runner.run(self.store.load_charge(seller_id, charge_id))
         assert found is not None
-        row, opening = found
+        row, opening = found.row, found.opening
         if row.status is ChargeStatus.FAILED:  # The row is of what moved, which is nothing.
             return Charge(row.status, _minor(answers.charge_as_of(opening, opening, "USD").amount))
         return Charge(row.status, row.amount, row.refunded)
