@@ -1,9 +1,13 @@
-"""What it means when a connection to the database fails."""
+"""Connections to the database: what it means when one fails, and how one of a pool is used."""
 
 import asyncio
-from typing import Final
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
 
 import asyncpg
+
+from journal.store import JournalUnavailable
 
 CONNECTION_FAULTS: Final = (
     OSError,  # TimeoutError is one
@@ -19,6 +23,17 @@ CONNECTION_FAULTS: Final = (
 )
 """Faults of the connection or the server, after which the same statement may be tried again; not of the statement.
 Among them are those of limits that an operator has set for the role, the database or the server."""
+
+
+@asynccontextmanager
+async def borrowed(pool: "asyncpg.Pool[asyncpg.Record]", timeout_s: float) -> AsyncIterator[Any]:
+    """A connection of the pool, waited for at most so long. Raises JournalUnavailable if it fails or does not come."""
+    try:
+        async with pool.acquire(timeout=timeout_s) as connection:
+            yield connection
+    except CONNECTION_FAULTS as fault:
+        raise_if_cancelled(fault)
+        raise JournalUnavailable(f"{type(fault).__name__}: {fault}") from fault
 
 
 def raise_if_cancelled(fault: BaseException) -> None:

@@ -5,14 +5,14 @@ several in one transaction.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, Final
 
 import asyncpg
 import msgspec
 
-from journal.connections import CONNECTION_FAULTS, raise_if_cancelled
+from journal.connections import CONNECTION_FAULTS, borrowed
 from journal.entry import Entry
 from journal.flush_statement import FLUSH, FLUSH_SETTINGS, PROJECTIONS, TRANSACTION_TIMEOUT
 from journal.ids import seq_of
@@ -354,15 +354,8 @@ class PostgresStore:
         entry = None if row is None else entry_of(row, row["previous_hash"])
         return entry if entry is not None and entry.id == entry_id else None
 
-    @asynccontextmanager
-    async def _borrowed(self) -> AsyncIterator[Any]:
-        """A connection of the pool; whatever goes wrong with it means that the database is away."""
-        try:
-            async with self._pool.acquire(timeout=self._flush_timeout_s) as connection:
-                yield connection
-        except CONNECTION_FAULTS as fault:
-            raise_if_cancelled(fault)
-            raise JournalUnavailable(f"{type(fault).__name__}: {fault}") from fault
+    def _borrowed(self) -> AbstractAsyncContextManager[Any]:
+        return borrowed(self._pool, self._flush_timeout_s)
 
     def _sql(self, statement: str) -> str:
         return statement.replace("{cell}", self._cell)

@@ -4,8 +4,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from journal.connections import CONNECTION_FAULTS, raise_if_cancelled
-from journal.store import JournalUnavailable
+from journal.connections import borrowed
 
 BIGGEST: Final = 2**63 - 1
 """Beyond every seq, position and time."""
@@ -35,25 +34,18 @@ class CellReader:
         self._cell = cell
 
     async def _fetch(self, statement: str, *arguments: object) -> list[Any]:
-        try:
-            async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
-                return await connection.fetch(self._sql(statement), *arguments)
-        except CONNECTION_FAULTS as fault:
-            raise_if_cancelled(fault)
-            raise JournalUnavailable(f"{type(fault).__name__}: {fault}") from fault
+        async with borrowed(self._pool, ACQUIRE_TIMEOUT_S) as connection:
+            rows: list[Any] = await connection.fetch(self._sql(statement), *arguments)
+            return rows
 
     async def _fetch_sums(self, *statements: str) -> list[list[Any]]:
         """For statements that read everything: each sees the journal as the first one did."""
-        try:
-            async with (
-                self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection,
-                connection.transaction(isolation="repeatable_read", readonly=True),
-            ):
-                await connection.execute(SUMMING_SETTINGS)
-                return [await connection.fetch(self._sql(statement)) for statement in statements]
-        except CONNECTION_FAULTS as fault:
-            raise_if_cancelled(fault)
-            raise JournalUnavailable(f"{type(fault).__name__}: {fault}") from fault
+        async with (
+            borrowed(self._pool, ACQUIRE_TIMEOUT_S) as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            await connection.execute(SUMMING_SETTINGS)
+            return [await connection.fetch(self._sql(statement)) for statement in statements]
 
     def _sql(self, statement: str) -> str:
         return statement.replace("{cell}", self._cell)

@@ -6,13 +6,13 @@ the journal's flushes are, the caller is told that it is not known.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from journal.connections import CONNECTION_FAULTS, raise_if_cancelled
+from journal.connections import CONNECTION_FAULTS, borrowed, raise_if_cancelled
 from journal.store import JournalUnavailable, NotApplied, OutcomeUnknown
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -26,15 +26,9 @@ class Database:
         self._pool = pool
         self._acquire_timeout_s = acquire_timeout_s
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[Connection]:
+    def reading(self) -> AbstractAsyncContextManager[Connection]:
         """Raises JournalUnavailable."""
-        try:
-            async with self._pool.acquire(timeout=self._acquire_timeout_s) as connection:
-                yield connection
-        except CONNECTION_FAULTS as fault:
-            raise_if_cancelled(fault)
-            raise JournalUnavailable(str(fault)) from fault
+        return borrowed(self._pool, self._acquire_timeout_s)
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Connection]:
