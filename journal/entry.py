@@ -125,23 +125,15 @@ class Entry(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
 
     @property
     def charge_id(self) -> str | None:
-        return charge_id_of(self)
+        if self.type in CHARGE_OPENERS:
+            return self.id
+        return self.subject_id if self.type in CHARGE_FOLLOWERS else None
 
     @property
     def credit_request_id(self) -> str | None:
-        return credit_request_id_of(self)
-
-
-def charge_id_of(entry: Entry) -> str | None:
-    if entry.type in CHARGE_OPENERS:
-        return entry.id
-    return entry.subject_id if entry.type in CHARGE_FOLLOWERS else None
-
-
-def credit_request_id_of(entry: Entry) -> str | None:
-    if entry.type is EntryType.CREDIT_REQUESTED:
-        return entry.id
-    return entry.subject_id if entry.type in REQUEST_FOLLOWERS else None
+        if self.type is EntryType.CREDIT_REQUESTED:
+            return self.id
+        return self.subject_id if self.type in REQUEST_FOLLOWERS else None
 
 
 def moved(entry: Entry) -> int:
