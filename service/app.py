@@ -33,6 +33,7 @@ from service.identity.housekeeping import keep_house
 from service.identity.passwords import Passwords
 from service.identity.sellers import Sellers
 from service.identity.sign_in import SignIn
+from service.identity.sources import Sources
 from service.identity.throttle import Throttle
 from service.identity.tokens import Tokens
 from service.identity.users import Users
@@ -66,8 +67,7 @@ class Services:
         self.settings = settings
         self.home = home
         self.metrics = Metrics()
-        self.clock_us = wall_clock_us
-        self.random_bytes = os.urandom
+        self.sources = Sources(wall_clock_us, os.urandom)
         self.requests_in_flight = 0
         """Kept by `service.endpoint`; the drain waits for it."""
         self.led: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -82,39 +82,19 @@ class Services:
             database,
             lambda: asyncpg.connect(home.app_url),
             last_used=self.last_used,
-            now_us=self.clock_us,
+            now_us=self.sources.now_us,
             monotonic=boot_time_s,
         )
-        self.users = Users(
-            database,
-            self.passwords,
-            now_us=self.clock_us,
-            random_bytes=self.random_bytes,
-            forget=self.credentials.forget,
-        )
-        self.tokens = Tokens(
-            database, now_us=self.clock_us, random_bytes=self.random_bytes, forget=self.credentials.forget
-        )
-        self.api_keys = ApiKeys(
-            database,
-            self.last_used,
-            now_us=self.clock_us,
-            random_bytes=self.random_bytes,
-            forget=self.credentials.forget,
-        )
-        self.sellers = Sellers(database, self.passwords, now_us=self.clock_us, random_bytes=self.random_bytes)
+        self.users = Users(database, self.passwords, self.sources, forget=self.credentials.forget)
+        self.tokens = Tokens(database, self.sources, forget=self.credentials.forget)
+        self.api_keys = ApiKeys(database, self.last_used, self.sources, forget=self.credentials.forget)
+        self.sellers = Sellers(database, self.passwords, self.sources)
         self.sign_in = SignIn(self.users, self.tokens, self.passwords, Throttle(boot_time_s))
         self.database = database
         self.known_sellers = KnownSellers(
             self.sellers.find, self.sellers.find_by_tag, known_max=2 * settings.sellers_loaded_max
         )
-        self.verification_runs = VerificationRuns(
-            database,
-            home.app_url,
-            now_us=self.clock_us,
-            random_bytes=self.random_bytes,
-            on_end=self._verified,
-        )
+        self.verification_runs = VerificationRuns(database, home.app_url, self.sources, on_end=self._verified)
 
         self.store = PostgresStore(home.app_url, journal_pool)
         self.directory = Directory(

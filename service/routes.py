@@ -124,7 +124,7 @@ def routes(services: "Services") -> tuple[Route, ...]:
     batches = BatchHandlers(directory, services.writers, services.admission, scope, settings.default_region)
     transactions = TransactionHandlers(reader, scope, services.admission)
     events = EventHandlers(services.feed, services.event_streams, directory, reader, services.credentials, boot_time_s)
-    statement = StatementHandlers(reader, services.sellers, scope, services.clock_us)
+    statement = StatementHandlers(reader, services.sellers, scope, services.sources.now_us)
     trial_balance = TrialBalanceHandlers(reader)
     verification = VerificationHandlers(services.verification_runs)
     health = HealthHandlers(services.journal, directory, services.metrics)

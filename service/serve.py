@@ -92,11 +92,7 @@ async def _first_of(*events: "asyncio.Future[Any]") -> None:
 
 async def _first_admin(services: Services) -> str | None:
     return await ensure_first_admin(
-        services.database,
-        services.passwords,
-        password=services.settings.admin_password,
-        now_us=services.clock_us,
-        random_bytes=services.random_bytes,
+        services.database, services.passwords, services.sources, password=services.settings.admin_password
     )
 
 

@@ -24,9 +24,9 @@ from msgspec.structs import replace
 from actors.verification import Finding, Progress
 from journal.ids import new_id
 from journal.store import JournalFault
-from service.identity.bearer import RandomBytes
 from service.identity.database import Database
-from service.identity.instants import NowUs, of_column, to_column
+from service.identity.instants import of_column, to_column
+from service.identity.sources import Sources
 
 log = logging.getLogger(__name__)
 
@@ -59,16 +59,14 @@ class VerificationRuns:
         self,
         database: Database,
         database_url: str,
+        sources: Sources,
         *,
-        now_us: NowUs,
-        random_bytes: RandomBytes,
         on_end: Callable[[VerificationRun], None] = lambda run: None,
         command: Sequence[str] = COMMAND,
     ) -> None:
         self._database = database
         self._database_url = database_url
-        self._now_us = now_us
-        self._random_bytes = random_bytes
+        self._sources = sources
         self._on_end = on_end
         self._command = command
         self._starting = asyncio.Lock()
@@ -84,8 +82,8 @@ class VerificationRuns:
         async with self._starting:
             if self._current is not None:
                 return self._current
-            now_us = self._now_us()
-            run = VerificationRun(new_id(now_us, self._random_bytes), now_us)
+            now_us = self._sources.now_us()
+            run = VerificationRun(new_id(now_us, self._sources.random_bytes), now_us)
             async with self._database.writing() as connection:
                 await connection.execute(INTERRUPT, to_column(now_us))
                 await connection.execute(INSERT, run.id, to_column(now_us))
@@ -102,7 +100,7 @@ class VerificationRuns:
             return None
         run = _run_of(row)
         if run.status == "running":
-            run = replace(run, status="failed", finished_at_us=self._now_us())
+            run = replace(run, status="failed", finished_at_us=self._sources.now_us())
             await self._write(run)
         return run
 
@@ -125,7 +123,7 @@ class VerificationRuns:
         """Written to the table first, then forgotten: until then `find` answers from memory. Forgotten even if it
         cannot be written, since the next run starts only when there is none."""
         assert self._current is not None
-        ended = self._current = replace(self._current, status=status, finished_at_us=self._now_us())
+        ended = self._current = replace(self._current, status=status, finished_at_us=self._sources.now_us())
         try:
             self._on_end(ended)
             await self._try_to_write(ended)

@@ -26,6 +26,7 @@ from service.database import bring_up_to_date, home_for_command, pool_of
 from service.identity.database import Database
 from service.identity.passwords import Passwords, password_fault
 from service.identity.refusals import IdentityRefusal
+from service.identity.sources import Sources
 from service.identity.users import Users, is_username
 from service.settings import Settings
 
@@ -203,8 +204,7 @@ async def _users(chosen: Settings) -> AsyncIterator[Users]:
             yield Users(
                 Database(pool),
                 passwords,
-                now_us=wall_clock_us,
-                random_bytes=os.urandom,
+                Sources(wall_clock_us, os.urandom),
                 forget=lambda user_id: None,  # The service hears of it from the database.
             )
         finally:

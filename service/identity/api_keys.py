@@ -9,10 +9,11 @@ import asyncpg
 from msgspec import Struct
 
 from journal.ids import new_id
-from service.identity.bearer import DISPLAYED_LENGTH, CredentialKind, RandomBytes, digest_of, new_secret
+from service.identity.bearer import DISPLAYED_LENGTH, CredentialKind, digest_of, new_secret
 from service.identity.database import Database
-from service.identity.instants import NowUs, of_column, to_column
+from service.identity.instants import of_column, to_column
 from service.identity.page import FIRST, Position
+from service.identity.sources import Sources
 
 CREATE: Final = """
     INSERT INTO shop.api_keys (id, user_id, name, prefix, digest, created_at)
@@ -51,22 +52,20 @@ class ApiKeys:
         self,
         database: Database,
         last_used: "LastUsed",
+        sources: Sources,
         *,
-        now_us: NowUs,
-        random_bytes: RandomBytes,
         forget: Callable[[str], None],
     ) -> None:
         self._database = database
         self._last_used = last_used
-        self._now_us = now_us
-        self._random_bytes = random_bytes
+        self._sources = sources
         self._forget = forget
 
     async def create(self, user_id: str, name: str) -> tuple[ApiKey, str]:
         """A new key, and its secret, which is not kept anywhere."""
-        secret = new_secret(CredentialKind.API_KEY, self._random_bytes)
-        now_us = self._now_us()
-        key = ApiKey(new_id(now_us, self._random_bytes), name, secret[:DISPLAYED_LENGTH], now_us, None)
+        secret = new_secret(CredentialKind.API_KEY, self._sources.random_bytes)
+        now_us = self._sources.now_us()
+        key = ApiKey(new_id(now_us, self._sources.random_bytes), name, secret[:DISPLAYED_LENGTH], now_us, None)
         async with self._database.writing() as connection:
             await connection.execute(CREATE, key.id, user_id, name, key.prefix, digest_of(secret), to_column(now_us))
         return key, secret
@@ -82,7 +81,7 @@ class ApiKeys:
     async def revoke(self, user_id: str, key_id: str) -> bool:
         """False when the user has no such key in force."""
         async with self._database.writing() as connection:
-            is_revoked = await connection.fetchval(REVOKE, key_id, user_id, to_column(self._now_us()))
+            is_revoked = await connection.fetchval(REVOKE, key_id, user_id, to_column(self._sources.now_us()))
         if is_revoked:
             self._forget(user_id)
         return bool(is_revoked)

@@ -7,12 +7,11 @@ database and in memory. A plain hash is right here, other than for passwords: no
 
 import base64
 import re
-from collections.abc import Callable
 from enum import StrEnum
 from hashlib import sha256
-from typing import Final, TypeAlias
+from typing import Final
 
-RandomBytes: TypeAlias = Callable[[int], bytes]
+from service.identity.sources import RandomBytes
 
 
 class CredentialKind(StrEnum):

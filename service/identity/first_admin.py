@@ -4,10 +4,9 @@ import secrets
 from typing import Final
 
 from journal.ids import new_id
-from service.identity.bearer import RandomBytes
 from service.identity.database import Database
-from service.identity.instants import NowUs
 from service.identity.passwords import Passwords
+from service.identity.sources import Sources
 from service.identity.users import User, insert_user
 
 USERNAME: Final = "admin"
@@ -18,12 +17,7 @@ LOCK: Final = "SELECT pg_advisory_xact_lock(7162257305424228979)"
 
 
 async def ensure_first_admin(
-    database: Database,
-    passwords: Passwords,
-    *,
-    password: str | None,
-    now_us: NowUs,
-    random_bytes: RandomBytes,
+    database: Database, passwords: Passwords, sources: Sources, *, password: str | None
 ) -> str | None:
     """Makes the user `admin` if there is no user at all, with `password` or else one that is made up.
 
@@ -34,8 +28,8 @@ async def ensure_first_admin(
             return None
     chosen = secrets.token_urlsafe(15) if password is None else password
     password_hash = await passwords.hash(chosen)
-    created_at_us = now_us()
-    admin = User(new_id(created_at_us, random_bytes), USERNAME, "admin", "active", password_hash, created_at_us)
+    created_at_us = sources.now_us()
+    admin = User(new_id(created_at_us, sources.random_bytes), USERNAME, "admin", "active", password_hash, created_at_us)
     async with database.writing() as connection:
         await connection.execute(LOCK)
         if await connection.fetchval(ANY_USER):

@@ -11,12 +11,12 @@ import asyncpg
 from msgspec import Struct
 
 from journal.ids import new_id
-from service.identity.bearer import RandomBytes
 from service.identity.database import Database
-from service.identity.instants import NowUs, of_column, to_column
+from service.identity.instants import of_column, to_column
 from service.identity.page import FIRST, Position
 from service.identity.passwords import MayGoOn, Passwords, always
 from service.identity.refusals import USERNAME_TAKEN, IdentityRefusal
+from service.identity.sources import Sources
 from service.identity.users import User, insert_user
 
 _DRAWS_MAX: Final = 20
@@ -72,11 +72,10 @@ class SellerProfile(Struct, frozen=True):
 
 
 class Sellers:
-    def __init__(self, database: Database, passwords: Passwords, *, now_us: NowUs, random_bytes: RandomBytes) -> None:
+    def __init__(self, database: Database, passwords: Passwords, sources: Sources) -> None:
         self._database = database
         self._passwords = passwords
-        self._now_us = now_us
-        self._random_bytes = random_bytes
+        self._sources = sources
 
     async def create(
         self,
@@ -91,8 +90,8 @@ class Sellers:
         """The seller and its user, both or neither. Its account is opened by its cell, on first use."""
         password_hash = await self._passwords.hash(password, may_go_on)
         for _ in range(_DRAWS_MAX):
-            now_us = self._now_us()
-            seller = SellerProfile(new_id(now_us, self._random_bytes), username, name, currency, cell, now_us)
+            now_us = self._sources.now_us()
+            seller = SellerProfile(new_id(now_us, self._sources.random_bytes), username, name, currency, cell, now_us)
             try:
                 await self._insert(seller, password_hash)
             except asyncpg.UniqueViolationError as clash:

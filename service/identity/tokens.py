@@ -5,9 +5,10 @@ from typing import Final
 
 from msgspec import Struct
 
-from service.identity.bearer import CredentialKind, RandomBytes, digest_of, new_secret
+from service.identity.bearer import CredentialKind, digest_of, new_secret
 from service.identity.database import Connection, Database
-from service.identity.instants import NowUs, to_column
+from service.identity.instants import to_column
+from service.identity.sources import Sources
 
 LIFE_US: Final = 12 * 3600 * 1_000_000
 PER_USER_MAX: Final = 1_000
@@ -55,18 +56,15 @@ async def end_tokens(connection: Connection, user_id: str, except_digest: bytes 
 class Tokens:
     """`forget(user_id)` is told of what ends here, which is sooner than the notification comes."""
 
-    def __init__(
-        self, database: Database, *, now_us: NowUs, random_bytes: RandomBytes, forget: Callable[[str], None]
-    ) -> None:
+    def __init__(self, database: Database, sources: Sources, *, forget: Callable[[str], None]) -> None:
         self._database = database
-        self._now_us = now_us
-        self._random_bytes = random_bytes
+        self._sources = sources
         self._forget = forget
 
     async def issue(self, user_id: str, password_hash: str) -> IssuedToken | None:
         """A new token for whoever gave the password of this hash; None if it has been changed meanwhile."""
-        token = new_secret(CredentialKind.TOKEN, self._random_bytes)
-        now_us = self._now_us()
+        token = new_secret(CredentialKind.TOKEN, self._sources.random_bytes)
+        now_us = self._sources.now_us()
         expires_at_us = now_us + LIFE_US
         async with self._database.writing() as connection:
             is_issued = await connection.fetchval(
@@ -88,7 +86,8 @@ class Tokens:
         count = 0
         while True:
             async with self._database.writing() as connection:
-                batch: int = await connection.fetchval(DELETE_EXPIRED, to_column(self._now_us()), _EXPIRED_BATCH)
+                now = to_column(self._sources.now_us())
+                batch: int = await connection.fetchval(DELETE_EXPIRED, now, _EXPIRED_BATCH)
             count += batch
             if batch < _EXPIRED_BATCH:
                 return count

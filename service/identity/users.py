@@ -11,12 +11,12 @@ import asyncpg
 from msgspec import Struct
 
 from journal.ids import new_id
-from service.identity.bearer import RandomBytes
 from service.identity.database import Connection, Database
-from service.identity.instants import NowUs, of_column, to_column
+from service.identity.instants import of_column, to_column
 from service.identity.page import FIRST, Position
 from service.identity.passwords import MayGoOn, Passwords, always
 from service.identity.refusals import LAST_ADMIN, NO_SUCH_USER, USERNAME_TAKEN, IdentityRefusal
+from service.identity.sources import Sources
 from service.identity.tokens import end_tokens
 
 Role: TypeAlias = Literal["admin", "seller"]
@@ -73,15 +73,13 @@ class Users:
         self,
         database: Database,
         passwords: Passwords,
+        sources: Sources,
         *,
-        now_us: NowUs,
-        random_bytes: RandomBytes,
         forget: Callable[[str], None],
     ) -> None:
         self._database = database
         self._passwords = passwords
-        self._now_us = now_us
-        self._random_bytes = random_bytes
+        self._sources = sources
         self._forget = forget
 
     async def find(self, user_id: str) -> User | None:
@@ -98,8 +96,8 @@ class Users:
 
     async def create_admin(self, username: str, password: str, may_go_on: MayGoOn = always) -> User | IdentityRefusal:
         password_hash = await self._passwords.hash(password, may_go_on)
-        now_us = self._now_us()
-        user = User(new_id(now_us, self._random_bytes), username, "admin", "active", password_hash, now_us)
+        now_us = self._sources.now_us()
+        user = User(new_id(now_us, self._sources.random_bytes), username, "admin", "active", password_hash, now_us)
         try:
             async with self._database.writing() as connection:
                 await insert_user(connection, user)

@@ -146,13 +146,7 @@ async def open_shop(database: Database, **settings: Any) -> AsyncIterator[Shop]:
         async with asyncio.timeout(10):
             while services.journal.state is not JournalState.LEADING:
                 await asyncio.sleep(0.005)
-        await ensure_first_admin(
-            services.database,
-            services.passwords,
-            password=ADMIN_PASSWORD,
-            now_us=services.clock_us,
-            random_bytes=services.random_bytes,
-        )
+        await ensure_first_admin(services.database, services.passwords, services.sources, password=ADMIN_PASSWORD)
         async with served(services) as shop:
             shop.admin = await shop.sign_in("admin", ADMIN_PASSWORD)
             yield shop

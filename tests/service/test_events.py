@@ -504,7 +504,7 @@ async def test_a_stream_ends_when_its_token_expires(shop: Shop, database: Databa
     await connection.close()
     async with reading(User(shop, token)) as stream:
         await stream.ended()
-        late_us = shop.services.clock_us() - expires_at.timestamp() * 1_000_000
+        late_us = shop.services.sources.now_us() - expires_at.timestamp() * 1_000_000
         assert 0 <= late_us < 1_000_000
 
 

@@ -14,6 +14,7 @@ import pytest
 from actors.directory import wall_clock_us
 from actors.verification import Finding
 from service.identity.database import Database as Shop
+from service.identity.sources import Sources
 from service.verification_runs import VerificationRun, VerificationRuns
 from tests.conftest import Database
 
@@ -45,8 +46,7 @@ async def runs_of(database: Database, ends: Ends, *command: str) -> AsyncIterato
         runs = VerificationRuns(
             Shop(pool),
             database.app_url,
-            now_us=wall_clock_us,
-            random_bytes=os.urandom,
+            Sources(wall_clock_us, os.urandom),
             on_end=ends.queue.put_nowait,
             command=(sys.executable, "-c", *command),
         )

@@ -19,6 +19,7 @@ from service.identity.passwords import Passwords
 from service.identity.revocations import Revocations
 from service.identity.sellers import SellerProfile, Sellers
 from service.identity.sign_in import Session, SignIn
+from service.identity.sources import Sources
 from service.identity.throttle import Throttle
 from service.identity.tokens import Tokens
 from service.identity.users import User, Users
@@ -67,11 +68,11 @@ class Identity:
             now_us=clock.now_us,
             monotonic=clock.monotonic,
         )
-        now_us, forget = clock.now_us, self.credentials.forget
-        self.tokens = Tokens(self.database, now_us=now_us, random_bytes=os.urandom, forget=forget)
-        self.api_keys = ApiKeys(self.database, self.last_used, now_us=now_us, random_bytes=os.urandom, forget=forget)
-        self.users = Users(self.database, self.passwords, now_us=now_us, random_bytes=os.urandom, forget=forget)
-        self.sellers = Sellers(self.database, self.passwords, now_us=now_us, random_bytes=os.urandom)
+        self.sources, forget = Sources(clock.now_us, os.urandom), self.credentials.forget
+        self.tokens = Tokens(self.database, self.sources, forget=forget)
+        self.api_keys = ApiKeys(self.database, self.last_used, self.sources, forget=forget)
+        self.users = Users(self.database, self.passwords, self.sources, forget=forget)
+        self.sellers = Sellers(self.database, self.passwords, self.sources)
         self.throttle = Throttle(clock.monotonic)
         self.sign_in = SignIn(self.users, self.tokens, self.passwords, self.throttle)
 

@@ -1,7 +1,6 @@
 """On an empty database, and only there, somebody is made who can sign in."""
 
 import asyncio
-import os
 
 import asyncpg
 
@@ -12,13 +11,7 @@ from tests.service.identity.conftest import Clock, Identity, instance
 
 
 async def ensure(identity: Identity, password: str | None = None) -> str | None:
-    return await ensure_first_admin(
-        identity.database,
-        identity.passwords,
-        password=password,
-        now_us=identity.clock.now_us,
-        random_bytes=os.urandom,
-    )
+    return await ensure_first_admin(identity.database, identity.passwords, identity.sources, password=password)
 
 
 async def test_a_password_is_made_up_and_shown_once(identity: Identity) -> None:

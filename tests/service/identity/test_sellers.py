@@ -10,6 +10,7 @@ from journal.ids import new_id
 from service.identity.page import FIRST
 from service.identity.refusals import USERNAME_TAKEN
 from service.identity.sellers import NEWEST_SUSPENDED, SellerProfile, Sellers
+from service.identity.sources import Sources
 from tests.service.identity.conftest import PASSWORD, Identity, after
 
 MANY = 2_000
@@ -44,12 +45,7 @@ async def test_a_taken_name_makes_neither(identity: Identity, owner: asyncpg.Con
 async def test_on_a_clash_of_tags_another_id_is_drawn(identity: Identity, owner: asyncpg.Connection) -> None:
     draws = [b"\1" * 10, b"\2" * 6 + b"\1" * 4, b"\3" * 10]  # the second has the tag of the first
     drawn = iter(draws)
-    sellers = Sellers(
-        identity.database,
-        identity.passwords,
-        now_us=identity.clock.now_us,
-        random_bytes=lambda _: next(drawn),
-    )
+    sellers = Sellers(identity.database, identity.passwords, Sources(identity.clock.now_us, lambda _: next(drawn)))
     first = await sellers.create("one", PASSWORD, "One", "USD")
     second = await sellers.create("two", PASSWORD, "Two", "USD")
     assert isinstance(first, SellerProfile)
@@ -59,7 +55,7 @@ async def test_on_a_clash_of_tags_another_id_is_drawn(identity: Identity, owner:
 
 
 async def test_a_random_source_that_is_none_does_not_loop_for_ever(identity: Identity) -> None:
-    sellers = Sellers(identity.database, identity.passwords, now_us=identity.clock.now_us, random_bytes=bytes)
+    sellers = Sellers(identity.database, identity.passwords, Sources(identity.clock.now_us, bytes))
     await sellers.create("one", PASSWORD, "One", "USD")
     with pytest.raises(AssertionError, match="no free tag"):
         await sellers.create("two", PASSWORD, "Two", "USD")
