@@ -6,9 +6,7 @@ handler; problems, faults and bugs turned into answers; headers and metrics. Not
 Cancelling a handler does not cancel what it has asked of an actor.
 """
 
-import itertools
 import logging
-import os
 import time
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
@@ -23,7 +21,7 @@ from journal.reader import WrongKey
 from journal.store import JournalFault
 from service.admission import is_gone
 from service.http.decode import AFTER_WAIT
-from service.http.headers import is_request_id
+from service.http.headers import is_request_id, request_ids
 from service.http.json_response import REQUEST_ID, JsonResponse
 from service.http.request_loop import Answer, Answerer
 from service.identity.bearer import CredentialKind
@@ -71,8 +69,7 @@ class Endpoint:
         self._directory = services.directory
         self._metrics = services.metrics
         self._writers, self._non_writers = services.writers, services.non_writers
-        # Made of C functions, so that no Python frame is entered: nearly every request needs one.
-        self._new_request_id = map(f"{os.urandom(6).hex()}-{{:x}}".format, itertools.count(1)).__next__
+        self._new_request_id = request_ids()
 
     def wrap(self, handler: Handler, who: Who, method: str, path: str) -> Answerer:
         """`path` is the route's, with the names of its parameters: it is what metrics and logs show."""

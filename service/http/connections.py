@@ -18,23 +18,20 @@ that were whole) and `._force_close`, and the method `handle_error`, which makes
 """
 
 import asyncio
-import itertools
 import logging
-import os
 import resource
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from aiohttp import hdrs, web
 from aiohttp.http_exceptions import LineTooLong
 from msgspec import Struct
 
 from service.http.client_address import subscriber_of
-from service.http.headers import given_request_id
-from service.http.json_response import NO_STORE, REQUEST_ID, SECURITY_HEADERS
+from service.http.headers import given_request_id, request_ids
 from service.http.request_loop import FixedRoutes, RequestLoop
-from service.problems import CONTENT_TYPE, Problem, ProblemCode, not_found
+from service.problems import Problem, ProblemCode, not_found
 
 log = logging.getLogger(__name__)
 
@@ -106,8 +103,7 @@ class Connections:
         self._refusals: dict[Refusal, None] = {}
         self._per_address: Counter[str] = Counter()
         self._cut: Counter[str] = Counter()
-        prefix, numbers = os.urandom(6).hex(), itertools.count(1)
-        self.new_request_id: Callable[[], str] = lambda: f"{prefix}-{next(numbers):x}"
+        self.new_request_id = request_ids()
         server.request_handler = self._answered_by(server.request_handler)
 
     def __len__(self) -> int:
@@ -323,16 +319,5 @@ class Refusal(asyncio.Protocol):
 
 
 def _refusal(request_id: str) -> bytes:
-    problem = Problem(ProblemCode.OVERLOADED, "Too many connections are open; nothing was applied.")
-    body = problem.body(request_id)
-    headers: dict[str, Any] = {
-        hdrs.CONTENT_TYPE: CONTENT_TYPE,
-        hdrs.CONTENT_LENGTH: len(body),
-        hdrs.CONNECTION: "close",
-        REQUEST_ID: request_id,
-        **problem.headers,
-        **SECURITY_HEADERS,
-        **NO_STORE,
-    }
-    lines = [f"HTTP/1.1 {problem.status} Service Unavailable", *(f"{name}: {value}" for name, value in headers.items())]
-    return "\r\n".join([*lines, "", ""]).encode() + body
+    detail = "Too many connections are open; nothing was applied."
+    return Problem(ProblemCode.OVERLOADED, detail, headers={hdrs.CONNECTION: "close"}).response(request_id).encoded()

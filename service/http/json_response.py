@@ -47,7 +47,7 @@ class JsonResponse:
         self.is_last = False
 
     def encoded(self) -> bytes:
-        """All bytes of the response, on an HTTP/1.1 connection that goes on."""
+        """All bytes of the response, as HTTP/1.1. The connection goes on after it, unless `headers` say otherwise."""
         body, headers = self.body, self.headers
         more = "".join([f"{name}: {value}\r\n" for name, value in headers.items()]) if headers else ""
         head = (
