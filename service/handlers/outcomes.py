@@ -30,7 +30,7 @@ def done(outcome: Outcome, currency: str) -> Done:
 
 
 def view(outcome: Outcome, currency: str) -> AccountView:
-    """The account, after a command that may have written nothing. Raises what was refused."""
+    """The account, after a command that has written nothing. Raises what was refused."""
     if isinstance(outcome, AccountView):
         return outcome
     assert isinstance(outcome, Refusal)

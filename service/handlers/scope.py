@@ -8,7 +8,6 @@ from typing import Final
 from actors.commands import AccountView, Settle
 from actors.directory import Directory
 from journal.ids import is_id, tag_of
-from service.handlers.outcomes import view
 from service.identity.credentials import Principal
 from service.known_sellers import KnownSellers
 from service.problems import Problem, ProblemCode, invalid, not_found
@@ -68,4 +67,6 @@ class Scope:
 
     async def settled(self, seller_id: str) -> AccountView:
         """The account after its holds that have expired were given back. What was decided before is durable."""
-        return view(await self._directory.ask(seller_id, _SETTLE), "")
+        account = await self._directory.ask(seller_id, _SETTLE)
+        assert isinstance(account, AccountView)
+        return account

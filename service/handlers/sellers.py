@@ -144,7 +144,8 @@ class SellerHandlers:
             return view(outcome, seller.currency), False
         if isinstance(before, BaseException):
             raise OutcomeUnknown(str(before)) from before
-        return _after(outcome, view(before, seller.currency), command), True
+        assert isinstance(before, AccountView)
+        return _after(outcome, before, command), True
 
     async def _renamed(self, seller: SellerProfile, name: str, *, is_account_changed: bool) -> SellerProfile:
         """`is_account_changed`: by the same request."""
