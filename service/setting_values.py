@@ -6,6 +6,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from journal import money
 from service import phone
+from service.identity.passwords import LENGTH_MAX, LENGTH_MIN, password_fault
 
 
 def integer(least: int, most: int) -> Callable[[str], int]:
@@ -57,9 +58,9 @@ def postgres_url(text: str) -> str:
 
 
 def password(text: str) -> str:
-    if 10 <= len(text) <= 200:
+    if password_fault(text) is None:
         return text
-    raise ValueError("expected 10 to 200 characters")
+    raise ValueError(f"expected {LENGTH_MIN} to {LENGTH_MAX} characters")
 
 
 def currency(text: str) -> str:

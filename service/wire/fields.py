@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from msgspec import Meta, Raw
 
 from journal.money import TEXT_PATTERN
+from service.identity.passwords import LENGTH_MAX, LENGTH_MIN
 
 _EXAMPLE_ID: Final = "0195f3a2-c4b0-7000-8000-002a5d3e9c41"
 _EXAMPLE_TIME: Final = "2026-11-23T10:00:00.123456Z"
@@ -68,9 +69,14 @@ Username = Annotated[
 ]
 NewPassword = Annotated[
     str,
-    Meta(description="10 to 200 characters.", examples=["correct horse 7"], min_length=10, max_length=200),
+    Meta(
+        description=f"{LENGTH_MIN} to {LENGTH_MAX} characters.",
+        examples=["correct horse 7"],
+        min_length=LENGTH_MIN,
+        max_length=LENGTH_MAX,
+    ),
 ]
-GivenPassword = Annotated[str, Meta(examples=["correct horse 7"], max_length=200)]
+GivenPassword = Annotated[str, Meta(examples=["correct horse 7"], max_length=LENGTH_MAX)]
 """A password to be checked: whatever is not the right one is wrong, short ones are no case of their own."""
 GivenUsername = Annotated[str, Meta(examples=["kiosk-17"], max_length=100)]
 DisplayName = Annotated[
