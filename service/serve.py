@@ -40,7 +40,7 @@ async def serve(settings: Settings, say: Say) -> bool:
         stopping.cancel()
 
 
-async def _serve(settings: Settings, say: Say, bound: socket.socket, stopping: "asyncio.Future[str]") -> bool:
+async def _serve(settings: Settings, say: Say, bound: socket.socket, stopping: "asyncio.Future[None]") -> bool:
     """While it starts the signal cancels it; once it serves it waits for the signal, and drains."""
     this = asyncio.current_task()
     assert this is not None

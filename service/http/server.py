@@ -51,21 +51,21 @@ def address_of(bound: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-async def stop_signal() -> str:
+async def stop_signal() -> None:
     """Waits for the first SIGTERM or SIGINT; a second one ends the process the hard way."""
     loop = asyncio.get_running_loop()
-    received: asyncio.Future[str] = loop.create_future()
+    received: asyncio.Future[None] = loop.create_future()
 
     def on_signal(number: signal.Signals) -> None:
         if received.done():
             loop.remove_signal_handler(number)
             signal.raise_signal(number)
         else:
-            received.set_result(number.name)
+            received.set_result(None)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number)
-    return await received
+    await received
 
 
 class HttpServer:
