@@ -18,7 +18,8 @@ from service.http.query import QueryDecoder, path_id
 from service.identity.credentials import Principal
 from service.identity.page import FIRST, Position
 from service.identity.users import User, Users
-from service.wire import answers, queries, requests
+from service.wire import answers as wire
+from service.wire import queries, requests
 
 _CURSORS: Final = CursorFormat("admins", tuple[CursorInt, CursorId])
 
@@ -55,5 +56,5 @@ class AdminHandlers:
         return responses.answer(_admin(admin))
 
 
-def _admin(user: User) -> answers.Admin:
-    return answers.Admin(user.id, user.username, user.status, format_time(user.created_at_us))
+def _admin(user: User) -> wire.Admin:
+    return wire.Admin(user.id, user.username, user.status, format_time(user.created_at_us))

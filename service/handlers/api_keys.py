@@ -18,7 +18,8 @@ from service.identity.api_keys import ApiKey, ApiKeys
 from service.identity.credentials import Principal
 from service.identity.page import FIRST, Position
 from service.problems import not_found
-from service.wire import answers, queries, requests
+from service.wire import answers as wire
+from service.wire import queries, requests
 
 _CURSORS: Final = CursorFormat("api-keys", tuple[CursorInt, CursorId])
 
@@ -38,7 +39,7 @@ class ApiKeyHandlers:
         await self._admission.again(request)
         key, secret = await self._api_keys.create(principal.user_id, body.name)
         log_change(Change.API_KEY_CREATED, key.id, principal)
-        shown = answers.NewApiKey(key.id, key.name, secret, key.prefix, format_time(key.created_at_us))
+        shown = wire.NewApiKey(key.id, key.name, secret, key.prefix, format_time(key.created_at_us))
         return responses.answer(shown, 201)
 
     async def list(self, request: web.Request, principal: Principal) -> JsonResponse:
@@ -57,6 +58,6 @@ class ApiKeyHandlers:
         return responses.no_content()
 
 
-def _api_key(key: ApiKey) -> answers.ApiKey:
+def _api_key(key: ApiKey) -> wire.ApiKey:
     last_used_at = format_time(key.last_used_at_us) if key.last_used_at_us is not None else None
-    return answers.ApiKey(key.id, key.name, key.prefix, format_time(key.created_at_us), last_used_at)
+    return wire.ApiKey(key.id, key.name, key.prefix, format_time(key.created_at_us), last_used_at)

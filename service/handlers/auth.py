@@ -14,7 +14,8 @@ from service.http.json_response import JsonResponse
 from service.identity.credentials import Principal
 from service.identity.sign_in import SignIn
 from service.identity.tokens import Tokens
-from service.wire import answers, requests
+from service.wire import answers as wire
+from service.wire import requests
 
 
 class AuthHandlers:
@@ -33,7 +34,7 @@ class AuthHandlers:
         body = await self._given.read(request)
         session = allowed(await self._sign_in.sign_in(body.username, body.password, self._client_address(request)))
         return responses.answer(
-            answers.Token(session.token, "Bearer", format_time(session.expires_at_us), session.role, session.seller_id)
+            wire.Token(session.token, "Bearer", format_time(session.expires_at_us), session.role, session.seller_id)
         )
 
     async def end_token(self, request: web.Request, principal: Principal) -> web.Response:
@@ -41,7 +42,7 @@ class AuthHandlers:
         return responses.no_content()
 
     async def me(self, request: web.Request, principal: Principal) -> JsonResponse:
-        return responses.answer(answers.Me(principal.user_id, principal.username, principal.role, principal.seller_id))
+        return responses.answer(wire.Me(principal.user_id, principal.username, principal.role, principal.seller_id))
 
     async def change_password(self, request: web.Request, principal: Principal) -> web.Response:
         body = await self._change.read(request)

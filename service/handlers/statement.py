@@ -13,7 +13,8 @@ from service.identity.credentials import Principal
 from service.identity.instants import NowUs
 from service.identity.sellers import Sellers
 from service.problems import invalid, not_found
-from service.wire import answers, queries
+from service.wire import answers as wire
+from service.wire import queries
 
 
 class StatementHandlers:
@@ -43,7 +44,7 @@ class StatementHandlers:
             raise not_found()
         currency = found.currency
         return responses.answer(
-            answers.Statement(
+            wire.Statement(
                 seller_id=seller_id,
                 currency=currency,
                 from_=format_time(from_us),
@@ -52,7 +53,7 @@ class StatementHandlers:
                 closing_balance=format_minor(found.closing_balance, currency),
                 entries=found.entries,
                 totals={
-                    type_.value: answers.Total(total.count, format_minor(total.amount, currency))
+                    type_.value: wire.Total(total.count, format_minor(total.amount, currency))
                     for type_, total in found.totals.items()
                 },
             )

@@ -8,7 +8,7 @@ from journal.times import format_time
 from service.http import responses
 from service.http.json_response import JsonResponse
 from service.identity.credentials import Principal
-from service.wire import answers
+from service.wire import answers as wire
 
 
 class TrialBalanceHandlers:
@@ -18,13 +18,13 @@ class TrialBalanceHandlers:
     async def get(self, request: web.Request, principal: Principal) -> JsonResponse:
         found = await self._reader.trial_balance()
         return responses.answer(
-            answers.TrialBalance(
+            wire.TrialBalance(
                 format_time(found.as_of_us),
                 [
-                    answers.CurrencyTotals(
+                    wire.CurrencyTotals(
                         each.currency,
                         [
-                            answers.LedgerTotals(
+                            wire.LedgerTotals(
                                 ledger.account,
                                 format_minor(ledger.debits, each.currency),
                                 format_minor(ledger.credits, each.currency),

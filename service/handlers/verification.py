@@ -10,7 +10,8 @@ from service.http.query import path_id
 from service.identity.credentials import Principal
 from service.problems import not_found
 from service.verification_runs import VerificationRun, VerificationRuns
-from service.wire import answers, requests
+from service.wire import answers as wire
+from service.wire import requests
 
 
 class VerificationHandlers:
@@ -30,15 +31,15 @@ class VerificationHandlers:
         return responses.answer(_verification(run))
 
 
-def _verification(run: VerificationRun) -> answers.Verification:
+def _verification(run: VerificationRun) -> wire.Verification:
     progress, bad = run.progress, run.progress.first_bad
-    return answers.Verification(
+    return wire.Verification(
         id=run.id,
         status=run.status,
         sellers_done=progress.sellers_done,
         sellers_total=progress.sellers_total,
         entries_checked=progress.entries_checked,
-        first_bad=None if bad is None else answers.FirstBad(bad.seller_id, bad.seq, bad.reason),
+        first_bad=None if bad is None else wire.FirstBad(bad.seller_id, bad.seq, bad.reason),
         started_at=format_time(run.started_at_us),
         finished_at=None if run.finished_at_us is None else format_time(run.finished_at_us),
     )
