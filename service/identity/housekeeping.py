@@ -10,7 +10,7 @@ from service.identity.tokens import Tokens
 
 INTERVAL_S: Final = 60.0
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 async def keep_house(tokens: Tokens, last_used: LastUsed, *, interval_s: float = INTERVAL_S) -> None:
@@ -21,4 +21,4 @@ async def keep_house(tokens: Tokens, last_used: LastUsed, *, interval_s: float =
             await last_used.flush()
             await tokens.delete_expired()
         except JournalFault as fault:
-            _log.warning("housekeeping waits for the database: %s", fault)
+            log.warning("housekeeping_postponed", extra={"reason": str(fault)})

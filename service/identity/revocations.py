@@ -34,8 +34,7 @@ _TELL: Final = "SELECT pg_notify($1, $2)"
 Connect: TypeAlias = "Callable[[], Awaitable[asyncpg.Connection[asyncpg.Record]]]"
 """Opens a connection of its own, straight to the server: a pooler between would swallow notifications."""
 
-
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class Revocations:
@@ -62,7 +61,7 @@ class Revocations:
             except CONNECTION_FAULTS as fault:
                 if not self._is_loss_logged:
                     self._is_loss_logged = True
-                    _log.warning("credentials are looked up in the database: not listening (%s)", fault)
+                    log.warning("revocations_not_heard", extra={"reason": f"{type(fault).__name__}: {fault}"})
             await asyncio.sleep(RETRY_INTERVAL_S)
 
     @property
