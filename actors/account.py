@@ -1,9 +1,9 @@
 """The rules of a seller's account. Everything that affects what may happen to an account lives in this file.
 
-An account is a state machine over its journal. Two functions are all there is:
+An account is a state machine over its journal. Two functions are the heart of it:
 
-    decide(account, command, now_us)   -> entries to write, or a refusal       reads the account, changes nothing
-    apply(account, entry)              -> the projection row that changed      the only thing that changes an account
+    decide(account, command, now_us, rules)   -> entries to write, or a refusal    reads the account, changes nothing
+    apply(account, entry)                     -> the projection row that changed   alone changes what the account says
 
 Live traffic and verification call the same `apply`, so an account is what its journal says. What holds:
 
@@ -74,7 +74,8 @@ Decision: TypeAlias = tuple[Entry, ...] | Refusal
 
 
 class Account:
-    """One seller's state. Only `apply` assigns to it, and `load`, before it is in use."""
+    """One seller's state. Only `apply` changes what it says, and `load`, before it is in use. Charges and requests that
+    are closed are kept, or not, as commands need them (`missing`, `forget_closed`)."""
 
     __slots__ = (
         "at_us",
@@ -169,7 +170,8 @@ def before_due(account: Account, now_us: int) -> int:
 
 
 def expire(account: Account, now_us: int) -> Entry | None:
-    """The `expiry` entry of one hold whose time is over, to be applied before the next is asked for."""
+    """The `expiry` entry of one hold whose time is over, to be applied before the next is asked for: the hold is taken
+    off `account.expiries` here."""
     while has_due(account, now_us):
         _, charge_id = heapq.heappop(account.expiries)
         hold = account.charges.get(charge_id)
@@ -193,7 +195,7 @@ def expire(account: Account, now_us: int) -> Entry | None:
 def missing(account: Account, command: Command) -> str | None:
     """The id of a charge or credit request that must be loaded before `command` can be decided."""
     match command:
-        case Charge():
+        case Charge():  # Nearly all are one.
             return None
         case Capture() | Void() | Refund():
             return None if command.charge_id in account.charges else command.charge_id

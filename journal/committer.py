@@ -113,9 +113,9 @@ class Committer:
         self.is_recovering = False
         """A flush is unresolved, or the database is away: nothing may be submitted."""
         self.interrupted: frozenset[str] = frozenset()
-        """Sellers who had anything on its way when the journal was last interrupted, and at the interruptions before
-        it that no flush came between. What they ask for may repeat what is in doubt, or was written a moment before;
-        it is not known any more, and cannot be looked up yet."""
+        """Sellers who had something on its way at the last interruption, or at those before it if no flush came
+        between. What they ask for now may repeat what is in doubt, or what was written a moment before: the key is
+        not in memory any more, and the journal cannot be asked yet."""
         self._has_flushed = False
         """Since the last interruption."""
         self.on_their_way = 0

@@ -37,11 +37,12 @@ async def borrowed(pool: "asyncpg.Pool[asyncpg.Record]", timeout_s: float) -> As
 
 
 def raise_if_cancelled(fault: BaseException) -> None:
-    """To be called with each of these faults that may come of giving a connection back to its pool.
+    """Raises the cancellation whose place a fault has taken.
 
-    Who cancels a task that is asking the database has its statement cancelled there. Where that fails too, the fault
-    takes the place of the cancellation, and a task that takes it for the database being away would go on: a sweeper
-    that nobody can stop, an actor that decides while its account is loaded afresh."""
+    When a task is cancelled while the database works for it, its statement is cancelled there before the connection is
+    given back to the pool. If that fails too, the task sees the fault instead of its cancellation, believes that the
+    database is away, and goes on: a sweeper that nobody can stop, an actor that decides while its account is loaded
+    afresh."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError from fault

@@ -124,7 +124,8 @@ class Store(Protocol):
         commits later. None when the lease is somebody else's, whose epoch rules it out as well."""
 
     async def flush(self, epoch: int, batch: Batch) -> list[KnownKey]:
-        """Writes the whole batch durably, or nothing; a non-empty answer means nothing.
+        """Writes the whole batch durably, or nothing: nothing if any of its keys is known already, and these are
+        answered.
 
         Raises EpochLost (also where the journal is frozen) and FlushRefused: nothing was written; and
         OutcomeUnknown."""

@@ -28,7 +28,7 @@ _NOT_WHILE_SUSPENDED: Final = frozenset(
     {EntryType.CHARGE, EntryType.HOLD, EntryType.DECLINED, EntryType.CREDIT_REQUESTED}
 )
 _WITHOUT_RULES: Final = frozenset({EntryType.CHARGE, EntryType.ADJUSTMENT})
-"""Of these the account's state does not limit more than the balances."""
+"""Nothing but the balances decides whether these are allowed, and balances are checked for every type."""
 
 Before: TypeAlias = tuple[Entry | None, Entry | None]
 """The entry that opened a charge, and the last that continued it before some moment, if any did."""

@@ -78,7 +78,7 @@ class Walk:
                 replays, finding = self._replayed(rows, await self._before_refunds(rows))
                 is_last = finding is None and len(rows) < self._chunk_entries
                 ended = replays if is_last else replays[:-1]
-                # What sellers have wrong who come before it, comes before it.
+                # The sellers ahead of the one at fault are compared all the same: what is wrong there comes first.
                 compared = replays if finding is None else ended
                 finding = await self._compared(compared, ended) or finding or await self._twice(rows)
             self._on_chunk(len(ended), len(rows))
@@ -201,7 +201,8 @@ def _difference(expected: ChargeRow | CreditRequestRow, stored: Any, last_seq: i
         row = charge_of(stored) if isinstance(expected, ChargeRow) else request_of(stored)
     except (ValueError, msgspec.MsgspecError):
         return f"the row of the {what} cannot be read"
-    # By its own id: what continued another charge would be compared with that one's row, and never with this one.
+    # The row must have the id of this charge: an entry that continues another one will be compared with that one's row,
+    # never with this.
     if row == expected or (row.id == expected.id and row.last_seq > last_seq and stored["is_continued"]):
         return None
     return f"the row of the {what} is not {_told(expected)}"

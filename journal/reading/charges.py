@@ -21,9 +21,9 @@ SELECT {OPENING_COLUMNS}, coalesce(
     (SELECT c.last_seq FROM {{cell}}.charges c WHERE c.seller_id = e.seller_id AND c.seq = e.seq), e.seq) AS last_seq"""
 _SELECT: Final = f"{_OPENING} FROM {{cell}}.entries e"
 
-# An index that must not be used is kept out by `+ 0`; a condition on the type that must not lead, by standing in
-# _FILTERS only where the range of the index does not say the type already. (It would lead: all holds would be read on
-# the way to the declined charges.)
+# Two things keep the planner from the wrong index. `+ 0` takes a column's index out of its choice. And where the range
+# of an index implies the type, the condition on the type is left out (_FILTERS_OF_OPENER): the planner would begin with
+# it, and read all holds on the way to the declined charges.
 # $1 seller, $2 first and $3 end (exclusive) of the range of seq, position or id, $4 limit, and the filters:
 # $5 from, $6 to, $7 phone number, $8 reference, $9 idempotency key, $10 status.
 _FILTERS_OF_OPENER: Final = """e.at_us >= $5 AND e.at_us < $6

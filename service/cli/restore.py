@@ -57,8 +57,9 @@ async def restore(chosen: Settings, options: argparse.Namespace) -> int:
 
 
 def ask_to_confirm(chosen: Settings, _: argparse.Namespace) -> None:
-    """On a terminal, and before the event loop that confirms, as `commands.ask_password`. What is asked about is looked
-    up in one of its own, which is over by then: nothing is held open while the operator thinks."""
+    """On a terminal only, and before the event loop that confirms (see `commands.ask_password`). The restores to ask
+    about are looked up in a loop of their own, which has ended when the question is put: nothing is held open
+    meanwhile."""
     if sys.stdin is None or not sys.stdin.isatty():
         return
     about = "\n".join(map(as_line, asyncio.run(_look_up(chosen))))

@@ -150,9 +150,9 @@ class BatchHandlers:
         return results
 
     async def _balance(self, seller_id: str, currency: str, results: list[Done | Refusal]) -> wire.Balances:
-        """The present one. If it cannot be had any more, as when the service stops, that after the last of the charges:
-        what was sold must not be answered by an error. A batch of repeats alone may be: it sold nothing now, and the
-        balance after a repeated charge may be months old."""
+        """The present one. If it cannot be had any more, as when the service stops: the one after the last charge that
+        was sold, for what was sold must not be answered by an error. Where all were repeats nothing was sold now, and
+        the balances after them may be months old: then the fault is the answer."""
         try:
             account = await self._scope.settled(seller_id)
             return answers.balances(account.available, account.held, currency)

@@ -109,8 +109,8 @@ class SellerHandlers:
         return responses.answer(_seller(seller, await self._scope.settled(seller_id)))
 
     async def change(self, request: web.Request, principal: Principal) -> JsonResponse:
-        """The account first: what its actor refuses leaves the name as it was. What the answer is made of is asked for
-        before anything is changed: afterwards there may be nobody to tell, and no fault may hide what was changed."""
+        """The account first: if its actor refuses, the name stays as it was. All that the answer is made of is read
+        before anything is changed: a fault afterwards would hide the change."""
         seller_id = path_id(request)
         currency = await self._scope.currency_of(seller_id)
         body = await self._change.read(request)

@@ -236,8 +236,8 @@ class Connection(RequestLoop):
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         waiter = self._waiter
-        # Still waiting though bytes have come: the beginning of a head, the connection's first one excepted, which
-        # is counted from the connection's beginning.
+        # Bytes have come, and it waits still: a head has begun. Not so the first head of a connection, whose time
+        # counts from the connection's beginning.
         if waiter is not None and self._head_number != self._request_count and not waiter.done():
             self._head_number = self._request_count
             self._since = self._loop.time()

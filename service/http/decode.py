@@ -137,10 +137,11 @@ async def _read(request: web.Request, size_max: int, timeout_s: float) -> bytes:
 
 
 def explained(body_type: type[msgspec.Struct], data: bytes, stopped_at: list[FieldError]) -> Problem:
-    """The decoder stopped at a wrong field. What follows it may not even be JSON, and that goes first.
+    """The decoder stopped at a wrong field. If what follows is not even JSON, that is the answer.
 
-    To make objects of a body that nothing has bounded yet takes a second, if it is large and made for that. So of a
-    large one only the form is looked at, and only that is named which the decoder stopped at."""
+    Otherwise all fields at fault are named, but of a large body only the one that the decoder stopped at: to make
+    objects of what no type bounds can take a second, if somebody made the body for that, so only its syntax is
+    checked."""
     try:
         if len(data) > BODY_SIZE_MAX:
             data.decode()

@@ -77,8 +77,8 @@ def first(error: msgspec.ValidationError, *, within: str = "") -> FieldError:
 
 
 def find_nul(value: object, *, within: str = "") -> list[FieldError]:
-    """The fields of a decoded body or query whose text, or name, has a NUL. An amount, which is raw JSON still, is none
-    with a NUL in it."""
+    """The fields of a decoded body or query whose text, or name, has a NUL. Not in amounts: these are still raw JSON,
+    and one with a NUL is refused as no amount."""
     return list(islice(_nuls_in(value, within), _FINDINGS_MAX))
 
 
@@ -109,8 +109,8 @@ def _nuls_in(value: object, path: str) -> Iterator[FieldError]:
 
 
 def _faults_in_json(raw: msgspec.Raw, field_type: Any) -> list[FieldError]:
-    """Decodes the value. Of a list of objects, that which is at fault is looked at by itself; of a map, its members
-    are, up to a number, to say which."""
+    """What is wrong with a value, if anything. In a list of objects the one at fault is then looked at by itself, to
+    name all its faults; in a map the members are tried one by one, up to a number, to name the one at fault."""
     try:
         msgspec.json.decode(raw, type=field_type)
     except msgspec.ValidationError as error:

@@ -122,8 +122,8 @@ class HttpServer:
         return False
 
     async def _stop_accepting(self) -> None:
-        """Who has connected by now is answered like everybody else, wherever the kernel has them: what it has queued
-        for a listener it resets when that closes, with the request that may have come already."""
+        """Whoever has connected by now is answered like everybody else. Those whom the kernel has queued would be reset
+        when the listener closes, with the requests that they may have sent: so they are accepted from a duplicate."""
         assert self._listening is not None
         queued = self._bound.dup()
         with queued:
