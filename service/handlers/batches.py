@@ -22,7 +22,7 @@ from journal.projections import ChargeStatus
 from journal.store import OutcomeUnknown
 from service import amounts, answers, phone
 from service.admission import Admission
-from service.handlers.charges import EXPIRES_IN_S, NOT_A_PHONE_NUMBER
+from service.handlers.charges import command_of, faults_of
 from service.handlers.outcomes import FAULTS, refused
 from service.handlers.scope import Scope
 from service.http import responses
@@ -31,7 +31,6 @@ from service.http.decode_list import ListBodyDecoder
 from service.http.headers import IDEMPOTENCY_KEY
 from service.http.json_response import JsonResponse
 from service.identity.credentials import Principal
-from service.meaning import canonical_metadata, request_hash
 from service.problems import KEY_FIELD, FieldError, Problem, ProblemCode, invalid
 from service.turnstile import ENTRIES_PER_TURN, Turnstile
 from service.wire import answers as wire
@@ -109,12 +108,10 @@ class BatchHandlers:
             item = items.popleft()
             amount = amounts.read(item.amount, currency)
             number = phone.normalize(item.phone_number, self._default_region)
-            if number is None:
-                errors.append(FieldError(f"charges.{index}.phone_number", NOT_A_PHONE_NUMBER))
-            if amount is None:
-                errors.append(FieldError(f"charges.{index}.amount", amounts.requirement(currency)))
-            if number is not None and amount is not None:
-                charges.append(_charge(item, principal, number, amount))
+            if amount is None or number is None:
+                errors += faults_of(amount, number, currency, f"charges.{index}.")
+            else:
+                charges.append(command_of(principal, item.idempotency_key, item, number, amount))
             if index % SLICE == SLICE - 1:
                 await asyncio.sleep(0)
         if errors:
@@ -163,18 +160,6 @@ class BatchHandlers:
             raise _fault_of_all(results, [fault])
         last = max(entries, key=lambda entry: entry.seq)
         return answers.balances(last.available_after, last.held_after, currency)
-
-
-def _charge(item: requests.BatchCharge, principal: Principal, number: str, amount: int) -> Charge:
-    """The same command, under the same meaning, as if the charge had been sent alone."""
-    metadata = canonical_metadata(item.metadata)
-    expires_in_s = None if item.capture else item.expires_in or EXPIRES_IN_S
-    key = item.idempotency_key
-    meaning = None
-    if key is not None:
-        meaning = request_hash("charge", None, number, amount, expires_in_s, item.reference, metadata)
-    caller = Caller(principal.user_id, principal.role == "admin", key, meaning)
-    return Charge(caller, number, amount, item.reference, metadata, expires_in_s)
 
 
 def _parts(charges: list[Charge]) -> Iterator[tuple[Charge, ...]]:

@@ -8,7 +8,7 @@ from typing import Final
 from aiohttp import web
 from msgspec import UNSET, Raw, UnsetType
 
-from actors.commands import Capture, Charge, Command, Refund, Void
+from actors.commands import Caller, Capture, Charge, Command, Refund, Void
 from actors.directory import Directory
 from journal.reader import Reader, SubjectRecord
 from service import amounts, answers, phone
@@ -19,10 +19,11 @@ from service.handlers.scope import Scope
 from service.http import responses
 from service.http.cursors import CursorFormat, CursorId, CursorInt
 from service.http.decode import BodyDecoder
+from service.http.headers import idempotency_key
 from service.http.json_response import JsonResponse
 from service.http.query import QueryDecoder, path_id
 from service.identity.credentials import Principal
-from service.meaning import canonical_metadata
+from service.meaning import canonical_metadata, request_hash
 from service.problems import FieldError, Problem, ProblemCode, invalid, not_found
 from service.wire import answers as wire
 from service.wire import queries, requests
@@ -55,15 +56,9 @@ class ChargeHandlers:
         amount = amounts.read(body.amount, currency)
         number = phone.normalize(body.phone_number, self._default_region)
         if amount is None or number is None:
-            raise _not_a_charge(amount, number, currency)
-        reference = body.reference
-        metadata = canonical_metadata(body.metadata)
-        expires_in_s = None if body.capture else body.expires_in or EXPIRES_IN_S
-        caller = caller_of(request, principal, "charge", None, number, amount, expires_in_s, reference, metadata)
-        outcome = await self._directory.ask(
-            seller_id, Charge(caller, number, amount, reference, metadata, expires_in_s)
-        )
-        made = done(outcome, currency)
+            raise Problem(ProblemCode.VALIDATION_FAILED, errors=faults_of(amount, number, currency))
+        command = command_of(principal, idempotency_key(request), body, number, amount)
+        made = done(await self._directory.ask(seller_id, command), currency)
         return responses.answer(answers.charge(made), 201, is_replay=made.is_replay)
 
     async def capture(self, request: web.Request, principal: Principal) -> JsonResponse:
@@ -143,11 +138,24 @@ def _amount_or_all(raw: Raw | UnsetType, currency: str) -> int | None:
     return None if raw is UNSET else amounts.required(raw, currency)
 
 
-def _not_a_charge(amount: int | None, number: str | None, currency: str) -> Problem:
-    """Both faults at once, where there are both."""
-    errors = []
+def command_of(principal: Principal, key: str | None, body: requests.CreateCharge, number: str, amount: int) -> Charge:
+    """The same command, under the same meaning, whether it comes alone or in a batch. The order of what is hashed
+    stands in the journal for ever: never change it (`service.meaning`)."""
+    reference = body.reference
+    metadata = canonical_metadata(body.metadata)
+    expires_in_s = None if body.capture else body.expires_in or EXPIRES_IN_S
+    meaning = None
+    if key is not None:
+        meaning = request_hash("charge", None, number, amount, expires_in_s, reference, metadata)
+    caller = Caller(principal.user_id, principal.role == "admin", key, meaning)
+    return Charge(caller, number, amount, reference, metadata, expires_in_s)
+
+
+def faults_of(amount: int | None, number: str | None, currency: str, path: str = "") -> list[FieldError]:
+    """Both at once, where there are both. `path`: of the charge within the body."""
+    faults = []
     if number is None:
-        errors.append(FieldError("phone_number", NOT_A_PHONE_NUMBER))
+        faults.append(FieldError(f"{path}phone_number", NOT_A_PHONE_NUMBER))
     if amount is None:
-        errors.append(FieldError("amount", amounts.requirement(currency)))
-    return Problem(ProblemCode.VALIDATION_FAILED, errors=errors)
+        faults.append(FieldError(f"{path}amount", amounts.requirement(currency)))
+    return faults
