@@ -19,6 +19,9 @@ PREVIOUS_HASH: Final = """
     (SELECT p.hash FROM {cell}.entries p WHERE p.seller_id = e.seller_id AND p.seq = e.seq - 1) AS previous_hash"""
 """To be selected after `ENTRY_COLUMNS`, where the previous row is not at hand."""
 
+CURRENCY: Final = "(SELECT a.currency FROM {cell}.accounts a WHERE a.seller_id = e.seller_id) AS currency"
+"""Likewise: that of the seller."""
+
 CHARGE_COLUMNS: Final = """
     c.seller_id::text, c.seq, c.id::text, c.status, c.amount, c.refunded, c.expires_at_us, c.last_seq"""
 

@@ -54,7 +54,9 @@ async def _serve(settings: Settings, say: Say, bound: socket.socket, stopping: "
         if applied:
             say(f"applied {applied} migrations")
         async with running(settings, home) as services:
-            first_password = await _first_admin(services)
+            first_password = await ensure_first_admin(
+                services.database, services.passwords, services.sources, password=settings.admin_password
+            )
             server = HttpServer(
                 application_of(services),
                 bound,
@@ -88,12 +90,6 @@ def _calm_the_garbage_collector() -> None:
 
 async def _first_of(*events: "asyncio.Future[Any]") -> None:
     await asyncio.wait(events, return_when=asyncio.FIRST_COMPLETED)
-
-
-async def _first_admin(services: Services) -> str | None:
-    return await ensure_first_admin(
-        services.database, services.passwords, services.sources, password=services.settings.admin_password
-    )
 
 
 async def _drain(services: Services, server: HttpServer, timeout_s: float) -> None:

@@ -8,10 +8,9 @@ from journal.ids import is_id
 from journal.reading.cell import BIGGEST
 from journal.reading.ranges import Ranges
 from journal.reading.records import Key, SubjectRecord, WrongKey
-from journal.rows import ENTRY_COLUMNS, PREVIOUS_HASH, entry_of
+from journal.rows import CURRENCY, ENTRY_COLUMNS, PREVIOUS_HASH, entry_of
 
-OPENING_COLUMNS: Final = f"""{ENTRY_COLUMNS}, {PREVIOUS_HASH},
-    (SELECT a.currency FROM {{cell}}.accounts a WHERE a.seller_id = e.seller_id) AS currency"""
+OPENING_COLUMNS: Final = f"{ENTRY_COLUMNS}, {PREVIOUS_HASH}, {CURRENCY}"
 """Of table alias `e`; a statement adds the `last_seq` of what the entry opened."""
 LAST: Final = f"""
 SELECT {ENTRY_COLUMNS}, {PREVIOUS_HASH}

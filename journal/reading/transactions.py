@@ -16,12 +16,11 @@ from journal.ids import seq_of
 from journal.reading.cell import BIGGEST
 from journal.reading.ranges import Ranges
 from journal.reading.records import PostedEntry
-from journal.rows import ENTRY_COLUMNS, POSITION, PREVIOUS_HASH, entry_of
+from journal.rows import CURRENCY, ENTRY_COLUMNS, POSITION, PREVIOUS_HASH, entry_of
 
 CHUNK: Final = 500
 """Entries that an export reads, and its caller encodes, at once: a few milliseconds of the event loop."""
 
-CURRENCY: Final = "(SELECT a.currency FROM {cell}.accounts a WHERE a.seller_id = e.seller_id) AS currency"
 _SELECT: Final = f"SELECT {ENTRY_COLUMNS}, {PREVIOUS_HASH}, {CURRENCY} FROM {{cell}}.entries e"
 
 # $1 seller, $2 first, $3 end (exclusive) of the range of seq or position, $4 limit, $5 from, $6 to, $7 type, $8 charge
