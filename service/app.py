@@ -9,7 +9,7 @@ import logging
 import os
 import socket
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import asyncpg
 
@@ -249,5 +249,7 @@ async def running(settings: Settings, home: DatabaseHome) -> AsyncIterator[Servi
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
-            with suppress(Exception):
+            try:
                 await services.last_used.flush()
+            except Exception as fault:  # Nothing but a display depends on it: the stop goes on.
+                log.warning("last_uses_not_written", extra={"reason": f"{type(fault).__name__}: {fault}"})

@@ -2,10 +2,12 @@
 
 import logging
 
+import asyncpg
 import pytest
 
+from tests.conftest import Database
 from tests.service.handlers.walking import walk
-from tests.service.shop import ADMIN_PASSWORD, PASSWORD, Shop, User
+from tests.service.shop import ADMIN_PASSWORD, PASSWORD, Shop, User, open_shop
 
 
 async def test_a_token_is_somebody_until_it_ends(shop: Shop) -> None:
@@ -115,6 +117,18 @@ async def test_admins_disable_each_other_but_not_the_last(shop: Shop) -> None:
     assert enabled["status"] == "active"
     taken = await shop.admin.post("/v1/admins", {"username": "Admin", "password": PASSWORD})
     assert (taken.status, taken.code) == (409, "username_taken")
+
+
+async def test_a_stop_says_what_it_could_not_write(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+    async with open_shop(database) as shop:
+        seller = await shop.seller()
+        made = await seller.done("POST", "/v1/api-keys", {"name": "till"})
+        assert (await User(shop, made["key"]).get("/v1/auth/me")).status == 200
+        owner = await asyncpg.connect(database.owner_url)
+        await owner.execute("ALTER TABLE shop.api_keys DROP COLUMN last_used_at")
+        await owner.close()
+    (told,) = [record for record in caplog.records if record.msg == "last_uses_not_written"]
+    assert "last_used_at" in told.__dict__["reason"]
 
 
 async def test_the_log_tells_who_changed_whom(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:
