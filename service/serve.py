@@ -12,8 +12,8 @@ from typing import Any
 from journal.embedded.server import Say
 from service.app import Services, running
 from service.database import DatabaseHome, bring_up_to_date, home_for_serving
+from service.http.bounds import bounds_of
 from service.http.client_address import trust_in
-from service.http.connections import bounds_of
 from service.http.server import HttpServer, address_of, listen, stop_signal
 from service.identity.first_admin import ensure_first_admin
 from service.routes import application_of

@@ -19,15 +19,14 @@ that were whole) and `._force_close`, and the method `handle_error`, which makes
 
 import asyncio
 import logging
-import resource
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Final, cast
 
 from aiohttp import hdrs, web
 from aiohttp.http_exceptions import LineTooLong
-from msgspec import Struct
 
+from service.http.bounds import Bounds
 from service.http.client_address import subscriber_of
 from service.http.headers import given_request_id, request_ids
 from service.http.request_loop import FixedRoutes, RequestLoop
@@ -35,52 +34,11 @@ from service.problems import Problem, ProblemCode, not_found
 
 log = logging.getLogger(__name__)
 
-OPEN_FILES_WANTED: Final = 65_536
-OPEN_FILES_RESERVED: Final = 256
-"""For everything that is not a client's connection: the database's, files, and refusals on their way out."""
-OPEN_MAX_BY_DEFAULT: Final = 16_384
-OPEN_MAX_TO_BE_TOLD_OF: Final = 128
-"""Fewer are hardly a service, also where nobody asked for a number of them."""
 _REFUSALS_MAX: Final = 128
 """Refused connections that are still told so; those beyond are closed without a word."""
 
 
 _Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-
-
-class Bounds(Struct, frozen=True, kw_only=True):
-    head_timeout_s: float = 10.0
-    idle_timeout_s: float = 28.0
-    """More than nginx keeps an idle connection to us (20 s), so that no request meets our close on its way."""
-    stuck_timeout_s: float = 25.0
-    refusal_timeout_s: float = 1.0
-    """For a refused client to read why. Closing at once would reset the connection under what it still sends."""
-    sweep_interval_s: float = 1.0
-    open_max: int = OPEN_MAX_BY_DEFAULT
-    per_address_max: int = OPEN_MAX_BY_DEFAULT // 2
-
-
-def bounds_of(connections_max: int | None) -> Bounds:
-    """The bounds of a process that may hold so many connections; None: as many as the limit on open files lets it.
-
-    Nobody can fill the house alone: one address gets half of it."""
-    most = max(1, _raised_limit_of_open_files() - OPEN_FILES_RESERVED)
-    open_max = min(most, connections_max or OPEN_MAX_BY_DEFAULT)
-    wanted = connections_max or OPEN_MAX_TO_BE_TOLD_OF
-    if open_max < wanted:
-        log.warning("connections_max_lowered", extra={"wanted": wanted, "open_files_allow": open_max})
-    return Bounds(open_max=open_max, per_address_max=max(1, open_max // 2))
-
-
-def _raised_limit_of_open_files() -> int:
-    """The process's own soft limit, raised where the hard one permits: the usual 1024 is meant for `select`."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    unlimited = resource.RLIM_INFINITY
-    wanted = OPEN_FILES_WANTED if hard == unlimited else min(OPEN_FILES_WANTED, hard)
-    if soft != unlimited and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        soft = wanted
-    return OPEN_FILES_WANTED if soft == unlimited else soft
 
 
 class Connections:

@@ -17,7 +17,8 @@ from typing import Final
 
 from aiohttp import web
 
-from service.http.connections import Bounds, Connections
+from service.http.bounds import Bounds
+from service.http.connections import Connections
 from service.http.request_loop import FIXED_ROUTES
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,8 @@ from aiohttp import ClientResponse
 from msgspec import Struct
 from msgspec.structs import replace
 
-from service.http.connections import Bounds, Connections
+from service.http.bounds import Bounds
+from service.http.connections import Connections
 from service.http.server import HttpServer, listen
 from service.routes import application_of
 from tests.conftest import Database

@@ -10,7 +10,8 @@ from aiohttp import web
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.streams import StreamReader
 
-from service.http.connections import Bounds, Connections
+from service.http.bounds import Bounds
+from service.http.connections import Connections
 from service.http.json_response import JsonResponse
 from service.http.request_loop import FIXED_ROUTES, Answer, body_at_hand
 

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from service.http.connections import Bounds, Connections, bounds_of
+from service.http.bounds import Bounds, bounds_of
+from service.http.connections import Connections
 from service.http.server import HttpServer, listen
 
 GET = b"GET /echo HTTP/1.1\r\nHost: shop\r\n\r\n"
@@ -452,7 +453,7 @@ def test_a_limit_on_open_files_that_leaves_hardly_a_connection_is_told(
 ) -> None:
     """Without it the log of a shop that lets nobody in speaks of floods only."""
     for open_files, told in ((64, True), (1024, False)):
-        monkeypatch.setattr("service.http.connections._raised_limit_of_open_files", lambda limit=open_files: limit)
+        monkeypatch.setattr("service.http.bounds._raised_limit_of_open_files", lambda limit=open_files: limit)
         caplog.clear()
         assert bounds_of(None).open_max == max(1, open_files - 256)
         assert ("connections_max_lowered" in caplog.text) == told
