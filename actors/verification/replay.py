@@ -10,12 +10,13 @@ entries that tell what the charge was before.
 Pure: no input or output, no clock, no asyncio.
 """
 
+import heapq
 import traceback
 from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from actors.account import BALANCE_MAX, Account, apply, forget_closed
+from actors.account import BALANCE_MAX, REQUESTS_PENDING_MAX, Account, apply, forget_closed
 from actors.verification.findings import Finding
 from actors.verification.shape import DecisionDetails, RefundDetails, details_of, misshapen
 from journal.chain import entry_hash
@@ -29,6 +30,7 @@ _NOT_WHILE_SUSPENDED: Final = frozenset(
 )
 _WITHOUT_RULES: Final = frozenset({EntryType.CHARGE, EntryType.ADJUSTMENT})
 """Nothing but the balances decides whether these are allowed, and balances are checked for every type."""
+_NOT_STRUCK: Final = "it was declined with an atomic batch that had enough credit"
 
 Before: TypeAlias = tuple[Entry | None, Entry | None]
 """The entry that opened a charge, and the last that continued it before some moment, if any did."""
@@ -46,7 +48,9 @@ class Replay:
         """How many charges must have a row by now."""
         self.request_rows = 0
         self._aborted = 0
-        """What the declined charges directly ahead of an entry would have come to."""
+        """Sum of the charges directly ahead of an entry that were declined, at one time, with their atomic batch."""
+        self._is_struck = False
+        """Another of those directly ahead was declined for its own lack of credit: the one that struck the limit."""
         self._unfinished: str | None = None
         """The charge whose partial capture has voided the rest and has yet to capture."""
 
@@ -56,6 +60,10 @@ class Replay:
         seq = account.seq + 1
         if entry.seq != seq:
             return self._finding(seq, f"is missing: the next entry that is there is {entry.seq}")
+        if entry.type is not EntryType.DECLINED or entry.at_us != account.at_us:  # A batch is decided at one time.
+            if self._is_not_struck:
+                return self._finding(account.seq, _NOT_STRUCK)
+            self._aborted, self._is_struck = 0, False
         try:
             if entry_hash(entry) != entry.hash:
                 reason: str | None = "the hash is not that of its content and of the entry before it"
@@ -73,10 +81,16 @@ class Replay:
         account = self.account
         if self._unfinished is not None:
             return self._finding(account.seq, "voids the rest of a partial capture that does not follow")
+        if self._is_not_struck:
+            return self._finding(account.seq, _NOT_STRUCK)
         pending = [charge.row.amount for charge in account.charges.values()]
         if account.held != sum(pending):
             return self._finding(account.seq, f"held is {account.held}, but pending holds are {sum(pending)} together")
         return None
+
+    @property
+    def _is_not_struck(self) -> bool:
+        return self._aborted > 0 and not self._is_struck
 
     def _finding(self, seq: int, reason: str) -> Finding:
         return Finding(self.account.seller_id, seq, reason)
@@ -96,7 +110,7 @@ class Replay:
             return "more is taken from held than is there"
         if entry.available_after + entry.credit_limit < 0:
             return "available credit passes its floor"
-        if entry.available_after > BALANCE_MAX or entry.held_after > BALANCE_MAX:
+        if entry.available_after + entry.held_after + entry.credit_limit > BALANCE_MAX:
             return "the balance is larger than any may be"
         if entry.credit_limit != account.credit_limit and entry.type is not EntryType.LIMIT_CHANGED:
             return f"the credit limit is {entry.credit_limit}, not {account.credit_limit} as it was"
@@ -108,11 +122,13 @@ class Replay:
         """Of what depends on the state of the account; moves it on when there is nothing."""
         account = self.account
         type_ = entry.type
-        if type_ is not EntryType.DECLINED:
-            self._aborted = 0
+        if type_ is not EntryType.EXPIRY and self._has_overdue(entry.at_us):
+            return "a hold had ended, and was not given back before it"
         if account.is_suspended and type_ in _NOT_WHILE_SUSPENDED:
             return "the seller is suspended"
-        if self._unfinished is not None and (type_ is not EntryType.CAPTURE or entry.subject_id != self._unfinished):
+        if self._unfinished is not None and (
+            type_ is not EntryType.CAPTURE or entry.subject_id != self._unfinished or entry.at_us != account.at_us
+        ):
             return "a partial capture was begun, and this is not its capture"
         if type_ in _WITHOUT_RULES:
             if entry.details is not None:
@@ -125,13 +141,21 @@ class Replay:
         if reason is not None:
             return reason
         row = apply(account, entry)
-        account.expiries.clear()  # Nobody waits for them here.
         if isinstance(row, ChargeRow | CreditRequestRow):
             reason = self._broken_rule_after(entry, details, row)
             if entry.subject_id is not None:
                 forget_closed(account, entry.subject_id)
             self.touched[type(row), row.seq] = row
         return reason
+
+    def _has_overdue(self, at_us: int) -> bool:
+        """Whether a hold is pending whose time was over then; lets go of those that ended otherwise."""
+        expiries, charges = self.account.expiries, self.account.charges
+        while expiries and expiries[0][0] <= at_us:
+            if expiries[0][1] in charges:
+                return True
+            heapq.heappop(expiries)
+        return False
 
     def _broken_rule_before(self, entry: Entry, details: Any, before: Before | None) -> str | None:
         account = self.account
@@ -141,19 +165,21 @@ class Replay:
                 return None if is_currency(details.currency) else "its currency is none"
             case EntryType.DECLINED:
                 amount = parse(details.amount, account.currency)
-                if amount is None:
+                if not amount:
                     return "its details tell no amount"
                 # What an atomic batch had sold before it struck its limit was declined too, just ahead.
                 self._aborted += amount
-                if details.failure_code is None and self._aborted <= account.available + account.credit_limit:
-                    return "it was declined although there was enough credit"
+                if details.failure_code is None:
+                    if self._aborted <= account.available + account.credit_limit:
+                        return "it was declined although there was enough credit"
+                    self._aborted, self._is_struck = 0, True
             case EntryType.HOLD:
                 expires_at_us = parse_time(details.expires_at)
                 if expires_at_us is None or expires_at_us <= entry.at_us:
                     return "the hold ends before it begins"
             case EntryType.REFUND:
                 charge = None if before is None else _resumed(before, account.currency)
-                if charge is None or charge.row.id != subject_id:
+                if charge is None or charge.row.id != subject_id or charge.row.seq > account.seq:
                     return "it refunds a charge that is not there"
                 account.charges[charge.row.id] = charge
             case type_ if type_ in CHARGE_FOLLOWERS:
@@ -163,6 +189,11 @@ class Replay:
                 expires_at_us = charge.row.expires_at_us
                 if type_ is EntryType.EXPIRY and (expires_at_us is None or entry.at_us < expires_at_us):
                     return "the hold expired before its time"
+            case EntryType.CREDIT_REQUESTED:
+                if not parse(details.amount, account.currency):
+                    return "its details tell no amount"
+                if len(account.requests) >= REQUESTS_PENDING_MAX:
+                    return "more credit requests are pending than may be"
             case type_ if type_ in REQUEST_FOLLOWERS:
                 if subject_id not in account.requests:
                     return "it decides a credit request that is not pending"
@@ -172,6 +203,8 @@ class Replay:
             case EntryType.LIMIT_CHANGED:
                 if parse(details.credit_limit, account.currency) != entry.credit_limit:
                     return "its details tell another credit limit"
+                if entry.credit_limit == account.credit_limit:
+                    return "it changes nothing"
         return None
 
     def _broken_rule_after(self, entry: Entry, details: Any, row: ChargeRow | CreditRequestRow) -> str | None:
@@ -197,6 +230,8 @@ class Replay:
                 return "its details tell other approvals"
             if len({approval.by for approval in row.approvals}) < len(row.approvals):
                 return "one admin approved twice"
+            if entry.type is EntryType.CREDIT_ENDORSED and len(row.approvals) > 1:
+                return "a second approval gives the credit"
         return None
 
 

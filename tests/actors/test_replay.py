@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from actors.account import Account, Rules, apply, decide
+from actors.account import BALANCE_MAX, REQUESTS_PENDING_MAX, Account, Rules, apply, decide
 from actors.commands import (
     Adjust,
     Caller,
@@ -23,6 +23,7 @@ from actors.verification.findings import Finding
 from actors.verification.replay import Before, Replay
 from journal.chain import seal
 from journal.entry import Entry, EntryType
+from journal.ids import entry_id
 from journal.times import format_time
 from tests.journal.histories import Shop
 
@@ -142,6 +143,34 @@ def test_a_decline_in_an_atomic_batch_counts_what_the_batch_had_sold(trade: Trad
     expect(trade, "enough credit")
 
 
+def test_a_decline_counts_nothing_that_was_not_of_its_batch(trade: Trade) -> None:
+    """Neither what was declined alone before it, nor what a batch had sold at another time."""
+    trade.forge(EntryType.DECLINED, phone_number=PHONE, details='{"amount":"100.01"}')
+    trade.forge(EntryType.DECLINED, phone_number=PHONE, details='{"amount":"60.00"}')
+    expect(trade, "enough credit")
+    trade.journal.pop()
+    trade.forge(EntryType.DECLINED, phone_number=PHONE, details='{"amount":"60.00","failure_code":"batch_aborted"}')
+    trade.now_us += 1
+    trade.forge(EntryType.DECLINED, phone_number=PHONE, details='{"amount":"60.00"}')
+    expect(trade, "enough credit")
+
+
+@pytest.mark.parametrize("is_last", [True, False])
+def test_declines_of_an_atomic_batch_that_had_enough_credit(trade: Trade, is_last: bool) -> None:
+    for _ in range(2):
+        trade.forge(EntryType.DECLINED, phone_number=PHONE, details='{"amount":"60.00","failure_code":"batch_aborted"}')
+    forged = trade.journal[-1]
+    if not is_last:
+        trade.forge(EntryType.CHARGE, amount=-5, phone_number=PHONE)
+    finding = trade.verified()
+    assert finding == Finding(SELLER, forged.seq, "it was declined with an atomic batch that had enough credit")
+
+
+def test_a_decline_of_nothing(trade: Trade) -> None:
+    trade.forge(EntryType.DECLINED, phone_number=PHONE, details='{"amount":"0.00","failure_code":"batch_aborted"}')
+    expect(trade, "no amount")
+
+
 @pytest.mark.parametrize("type_", [EntryType.CAPTURE, EntryType.VOID, EntryType.EXPIRY])
 def test_the_end_of_a_hold_that_has_ended(trade: Trade, type_: EntryType) -> None:
     hold = trade.sell(500, hold_s=10)
@@ -149,12 +178,33 @@ def test_the_end_of_a_hold_that_has_ended(trade: Trade, type_: EntryType) -> Non
     other = trade.sell(500, hold_s=10)
     moves = {"held_change": -500, "amount": 0 if type_ is EntryType.CAPTURE else 500}
     by = None if type_ is EntryType.EXPIRY else SELLER
-    trade.now_us += 20 * SECOND
+    if type_ is EntryType.EXPIRY:
+        trade.now_us += 20 * SECOND
     trade.forge(type_, by, subject_id=hold.id, **moves)
     expect(trade, "not pending")
     trade.journal.pop()
     trade.forge(type_, by, subject_id=other.id, **moves)
     assert trade.verified() is None
+
+
+@pytest.mark.parametrize("type_", [EntryType.CAPTURE, EntryType.VOID, EntryType.CHARGE])
+def test_a_hold_that_was_not_given_back_when_it_ended(trade: Trade, type_: EntryType) -> None:
+    """Whatever comes next, its end comes first."""
+    trade.do(Void(BY_SELLER, trade.sell(500, hold_s=5).id))
+    hold = trade.sell(500, hold_s=10)
+    of_hold: dict[str, Any] = {"subject_id": hold.id, "held_change": -500}
+    members: dict[EntryType, dict[str, Any]] = {
+        EntryType.CAPTURE: of_hold,
+        EntryType.VOID: {**of_hold, "amount": 500},
+        EntryType.CHARGE: {"amount": -5, "phone_number": PHONE},
+    }
+    trade.now_us += 10 * SECOND - 1
+    trade.forge(type_, **members[type_])
+    assert trade.verified() is None
+    trade.journal.pop()
+    trade.now_us += 1
+    trade.forge(type_, **members[type_])
+    expect(trade, "not given back")
 
 
 def test_an_expiry_before_its_time(trade: Trade) -> None:
@@ -185,6 +235,12 @@ def test_a_partial_capture_that_is_not_completed(trade: Trade) -> None:
     assert finding is not None
     assert "does not follow" in finding.reason
     trade.forge(EntryType.CHARGE, amount=-5, phone_number=PHONE)
+    finding = trade.verified()
+    assert finding is not None
+    assert (finding.seq, finding.reason) == (5, "a partial capture was begun, and this is not its capture")
+    trade.journal.pop()
+    trade.now_us += 1
+    trade.forge(EntryType.CAPTURE, held_change=-300, subject_id=hold.id)
     finding = trade.verified()
     assert finding is not None
     assert (finding.seq, finding.reason) == (5, "a partial capture was begun, and this is not its capture")
@@ -229,6 +285,21 @@ def test_a_refund_of_what_was_not_sold(trade: Trade, what: str) -> None:
     expect(trade, "")
 
 
+def test_a_refund_before_the_sale(trade: Trade) -> None:
+    """Ids can be foretold: the refund continues what comes after it."""
+    last = trade.journal[-1]
+    told = '{"charge_amount":"5.00","refunded_amount":"5.00"}'
+    sold_id = entry_id(SELLER, last.seq + 2, trade.now_us)
+    trade.forge(EntryType.REFUND, ADMIN, amount=500, subject_id=sold_id, reason="back", details=told)
+    refund = trade.journal[-1]
+    sold = trade.forge(EntryType.CHARGE, amount=-500, phone_number=PHONE)
+    assert sold.id == sold_id
+    replay = Replay(SELLER)
+    assert [replay.check(entry, n) for n, entry in enumerate(trade.journal[:-2], 1)] == [None, None]
+    finding = replay.check(refund, 3, (sold, None))
+    assert finding == Finding(SELLER, refund.seq, "it refunds a charge that is not there")
+
+
 # --- credit -----------------------------------------------------------------------------------------------
 
 
@@ -264,6 +335,25 @@ def test_two_approvals_of_one_admin(trade: Trade) -> None:
     expect(trade, "approved twice")
 
 
+def test_a_second_approval_that_gives_no_credit(trade: Trade) -> None:
+    asked = trade.do(RequestCredit(BY_SELLER, 500))
+    trade.forge(EntryType.CREDIT_ENDORSED, ADMIN, subject_id=asked.id, details=approvals(ADMIN))
+    trade.forge(EntryType.CREDIT_ENDORSED, OTHER_ADMIN, subject_id=asked.id, details=approvals(ADMIN, OTHER_ADMIN))
+    expect(trade, "second approval")
+
+
+def test_more_pending_requests_than_may_be(trade: Trade) -> None:
+    for _ in range(REQUESTS_PENDING_MAX):
+        trade.do(RequestCredit(BY_SELLER, 500))
+    trade.forge(EntryType.CREDIT_REQUESTED, details='{"amount":"5.00"}')
+    expect(trade, "more credit requests")
+
+
+def test_a_request_for_nothing(trade: Trade) -> None:
+    trade.forge(EntryType.CREDIT_REQUESTED, details='{"amount":"0.00"}')
+    expect(trade, "no amount")
+
+
 # --- the account ------------------------------------------------------------------------------------------
 
 
@@ -280,6 +370,9 @@ def test_business_of_a_suspended_seller(trade: Trade, type_: EntryType) -> None:
 def test_a_change_that_changes_nothing(trade: Trade) -> None:
     trade.forge(EntryType.REINSTATED, ADMIN)
     expect(trade, "changes nothing")
+    trade.journal.pop()
+    trade.forge(EntryType.LIMIT_CHANGED, ADMIN, details='{"credit_limit":"0.00"}')
+    expect(trade, "changes nothing")
 
 
 def test_another_limit_than_was_set(trade: Trade) -> None:
@@ -295,6 +388,13 @@ def test_a_limit_that_nobody_set(trade: Trade) -> None:
 def test_credit_past_the_floor(trade: Trade) -> None:
     trade.forge(EntryType.CHARGE, amount=-10_001, phone_number=PHONE)
     expect(trade, "floor")
+
+
+def test_credit_and_limit_that_are_too_large_together(trade: Trade) -> None:
+    trade.forge(EntryType.ADJUSTMENT, ADMIN, amount=BALANCE_MAX - 10_000, reason="too much")
+    assert trade.verified() is None
+    trade.forge(EntryType.LIMIT_CHANGED, ADMIN, credit_limit=1, details='{"credit_limit":"0.01"}')
+    expect(trade, "larger than any")
 
 
 def test_more_than_is_held(trade: Trade) -> None:
