@@ -394,6 +394,28 @@ async def test_forged_entries_are_found(shop: Shop, database: Database, owner: A
     assert finding == Finding(forged.seller_id, forged.seq, "it decides a credit request that is not pending")
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("a\\nverified: the journal is what it should be", "a\\nverified: the"),
+        ("a\\u0000", "a\\x00"),
+        ("\\u202e", "\\u202e"),
+    ],
+)
+async def test_a_reason_is_one_line_whatever_it_quotes(
+    shop: Shop, database: Database, owner: Any, name: str, shown: str
+) -> None:
+    """Nobody writes a line of the output, nor what the table of verifications cannot hold."""
+    hold = some(shop, EntryType.HOLD)
+    forged = seal(replace(hold, details=f'{{"{name}":"x"}}'))
+    await rewrite(owner, forged)
+    finding = await first_bad(database, seller_id=hold.seller_id)
+    assert finding is not None
+    assert (finding.seller_id, finding.seq) == (hold.seller_id, hold.seq)
+    assert finding.reason.isprintable()
+    assert f"`{shown}" in finding.reason
+
+
 @pytest.mark.parametrize("chunk_entries", [1, 100])
 async def test_two_entries_of_one_number_are_found(
     shop: Shop, database: Database, owner: Any, chunk_entries: int
