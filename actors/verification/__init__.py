@@ -3,7 +3,8 @@
 For each seller: entries numbered 1, 2, 3 ... without a gap; every hash recomputed over the content and the
 predecessor's hash; the arithmetic of both balances, the floor, the time that never goes back; each entry one that
 the rules allow after those before it, shown by the same `apply` as live traffic; the projections rebuilt and
-compared, rows too many included. Over the cell: positions 1, 2, 3 ... without a gap, and no row without a journal.
+compared, rows too many included. Over the cell: positions 1, 2, 3 ... without a gap, no key used twice, no row without
+a journal, and no entry that an index has lost.
 With what `charge-shop heads` wrote earlier, also: none of what was there has gone, or is another.
 
     findings     what is answered

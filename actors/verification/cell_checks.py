@@ -1,4 +1,4 @@
-"""What is checked of a cell as a whole, after its sellers: heads, rows without a journal, positions, restores."""
+"""What is checked of a cell as a whole, after its sellers: heads, rows without a journal, positions, keys, restores."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -6,7 +6,17 @@ from typing import Final
 
 from actors.verification.findings import Finding
 from journal.reader import Head
-from journal.reading.audit import AFTER_GAP, AT_POSITION, HAS_GAP, ORPHANS, RESTORED, TWICE, Audit
+from journal.reading.audit import (
+    AFTER_GAP,
+    AT_POSITION,
+    HAS_GAP,
+    ORPHANS,
+    RESTORED,
+    SECOND_USE,
+    TWICE,
+    USED_TWICE,
+    Audit,
+)
 
 HEADS_AT_ONCE: Final = 1_000
 
@@ -39,6 +49,15 @@ async def gap(audit: Audit) -> Finding | None:
                 return Finding(row[0], row[1], f"the entry at position {row[2] - 1}, just before it, is missing")
             for row in await audit.fetch(TWICE):
                 return Finding(row[0], row[1], f"its position {row[2]} is that of another entry too")
+    return None
+
+
+async def second_use(audit: Audit) -> Finding | None:
+    """The second entry that used up an idempotency key of the same seller and side."""
+    async with audit.moment():
+        for key in await audit.fetch(USED_TWICE):
+            for row in await audit.fetch(SECOND_USE, *key):
+                return Finding(row[0], row[1], "its idempotency key is that of another entry too")
     return None
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from actors.verification.cell_checks import gap, lost_head, orphan, restore_fault
+from actors.verification.cell_checks import gap, lost_head, orphan, restore_fault, second_use
 from actors.verification.findings import Finding, Progress
 from actors.verification.walk import Range, Walk
 from actors.verification.workers import walk_in_workers
@@ -60,7 +60,9 @@ async def verify_journal(
                 finding = await _walk_here(audit, cell, slices, so_far)
         finding = finding or await lost_head(audit, heads) or await orphan(audit, seller_id)
         if finding is None and seller_id is None:
-            finding = await gap(audit) or await restore_fault(audit)
+            finding = await gap(audit) or await second_use(audit) or await restore_fault(audit)
+            if finding is None:
+                await audit.require_whole_indexes()
     return so_far.ended(finding)
 
 

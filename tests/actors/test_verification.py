@@ -102,6 +102,33 @@ def some(shop: Shop, type_: EntryType, seller_id: str | None = None) -> Entry:
     return found[len(found) // 2]
 
 
+def followed(shop: Shop, entry: Entry) -> Entry:
+    """The entry, in the right place of the chain: after the last of its seller."""
+    last = shop.of(entry.seller_id)[-1]
+    return seal(
+        replace(
+            entry,
+            seq=last.seq + 1,
+            at_us=last.at_us,
+            available_after=last.available_after + entry.amount,
+            held_after=last.held_after + entry.held_change,
+            credit_limit=last.credit_limit,
+            previous_hash=last.hash,
+        )
+    )
+
+
+async def insert(owner: Any, entry: Entry, position: int) -> None:
+    values = list(astuple(entry))
+    del values[Entry.__struct_fields__.index("previous_hash")]
+    await owner.copy_records_to_table(
+        "entries",
+        schema_name="cell_00",
+        columns=[*(name for name in Entry.__struct_fields__ if name != "previous_hash"), "position"],
+        records=[(*values, position)],
+    )
+
+
 async def rewrite(owner: Any, entry: Entry) -> None:
     """Puts the entry in the place of the one that is there."""
     names = [name for name in Entry.__struct_fields__ if name not in ("seller_id", "seq", "previous_hash")]
@@ -368,28 +395,8 @@ async def test_a_rewritten_chain_is_found_by_exported_heads(shop: Shop, database
 async def test_forged_entries_are_found(shop: Shop, database: Database, owner: Any) -> None:
     """Credit out of nothing, in the right place of the chain, of the right form, by an admin's hand."""
     approved = some(shop, EntryType.CREDIT)
-    last = shop.of(approved.seller_id)[-1]
-    forged = seal(
-        replace(
-            approved,
-            seq=last.seq + 1,
-            at_us=last.at_us,
-            available_after=last.available_after + approved.amount,
-            held_after=last.held_after,
-            credit_limit=last.credit_limit,
-            idempotency_key=None,
-            request_hash=None,
-            previous_hash=last.hash,
-        )
-    )
-    values = list(astuple(forged))
-    del values[Entry.__struct_fields__.index("previous_hash")]
-    await owner.copy_records_to_table(
-        "entries",
-        schema_name="cell_00",
-        columns=[*(name for name in Entry.__struct_fields__ if name != "previous_hash"), "position"],
-        records=[(*values, len(shop.entries) + 1)],
-    )
+    forged = followed(shop, replace(approved, idempotency_key=None, request_hash=None))
+    await insert(owner, forged, len(shop.entries) + 1)
     finding = await first_bad(database)
     assert finding == Finding(forged.seller_id, forged.seq, "it decides a credit request that is not pending")
 
@@ -433,6 +440,17 @@ async def test_two_entries_of_one_number_are_found(
     async with auditing(database.app_url, "cell_00") as audit:
         walk = Walk(audit, "cell_00", Range(ID_MIN, 0, ID_MAX), lambda *each: None, chunk_entries=chunk_entries)
         assert await walk.run() == Finding(seller_id, 100, "there are 2 entries of this number")
+
+
+async def test_a_key_that_was_used_twice_is_found(shop: Shop, database: Database, owner: Any) -> None:
+    """Whoever drops the index that forbids it adds an answer to a key that has one."""
+    await owner.execute("DROP INDEX cell_00.entries_idempotency_key")
+    seller_id = next(account.seller_id for account in shop.accounts if not account.is_suspended)
+    used = next(e for e in shop.of(seller_id) if e.type is EntryType.DECLINED and e.idempotency_key)
+    again = followed(shop, replace(used, details='{"amount":"9000000000000"}'))
+    await insert(owner, again, len(shop.entries) + 1)
+    finding = await first_bad(database)
+    assert finding == Finding(seller_id, again.seq, "its idempotency key is that of another entry too")
 
 
 async def test_an_entry_before_the_first_is_found(shop: Shop, database: Database, owner: Any) -> None:
@@ -753,6 +771,34 @@ async def test_a_journal_that_cannot_be_read_is_no_finding(
     await owner.execute(change)
     with pytest.raises(JournalUnreadable, match=r"^[^\n]*(charges|position|permission denied)[^\n]*$"):
         await (verify_journal(database.app_url, workers=0) if workers == 0 else walk_in_one_worker(database))
+
+
+@pytest.mark.parametrize("index", ["entries_pkey", "entries_subject", "entries_idempotency_key", "entries_position"])
+async def test_an_entry_that_an_index_has_lost_is_not_passed_over(
+    shop: Shop, database: Database, owner: Any, index: str
+) -> None:
+    """Whoever reads by the index does not meet it, the service and this verification included; sums do."""
+    keyed = next(e for e in shop.entries if e.subject_id and e.idempotency_key)
+    set_ready = "UPDATE pg_index SET indisready = $1 WHERE indexrelid = $2::text::regclass"
+    for is_ready in (False, True):
+        await owner.execute(set_ready, is_ready, f"cell_00.{index}")
+        if not is_ready:
+            other = await asyncpg.connect(database.owner_url)  # What indexes there are is kept by each connection.
+            await insert(other, replace(followed(shop, keyed), idempotency_key="another"), len(shop.entries) + 1)
+            await other.close()
+    with pytest.raises(JournalUnreadable, match=f"the index cell_00.{index} leads to [0-9]+ of [0-9]+ entries"):
+        async with auditing(database.app_url, "cell_00") as audit:
+            await audit.require_whole_indexes()
+
+
+async def test_rows_that_a_policy_hides_are_not_passed_over(shop: Shop, database: Database, owner: Any) -> None:
+    last = shop.of(shop.sellers[0])[-1]
+    await owner.execute(
+        f"""ALTER TABLE cell_00.entries ENABLE ROW LEVEL SECURITY;
+            CREATE POLICY all_but_one ON cell_00.entries USING (hash <> '\\x{last.hash.hex()}')"""
+    )
+    with pytest.raises(JournalUnreadable, match="row-level security"):
+        await verify_journal(database.app_url)
 
 
 async def walk_in_one_worker(database: Database) -> Finding | None:
