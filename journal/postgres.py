@@ -37,6 +37,7 @@ from journal.rows import (
 )
 from journal.service_role import SERVICE_ROLE
 from journal.store import (
+    LEASE_TTL_MAX_S,
     Batch,
     EpochLost,
     FlushRefused,
@@ -63,6 +64,11 @@ ACQUIRE: Final = """
 UPDATE {cell}.lease SET epoch = epoch + 1, owner = $1, expires_at = clock_timestamp() + make_interval(secs => $2)
 WHERE expires_at < clock_timestamp() OR owner = $1 OR $3
 RETURNING epoch, is_frozen"""
+# No lease is that long: the clock has been set back since it was granted. If its owner lives, it renews it; if not,
+# nobody would take over until the clock has come as far again.
+SHORTEN: Final = """
+UPDATE {cell}.lease SET expires_at = clock_timestamp() + make_interval(secs => $1)
+WHERE expires_at > clock_timestamp() + make_interval(secs => $1)"""
 RENEW: Final = """
 UPDATE {cell}.lease SET expires_at = clock_timestamp() + make_interval(secs => $2) WHERE owner = $1
 RETURNING is_frozen"""
@@ -133,9 +139,14 @@ class PostgresStore:
     # --- lease ---
 
     async def acquire(self, owner: str, ttl_s: float, *, is_former_owner_dead: bool) -> Lease | None:
+        assert ttl_s <= LEASE_TTL_MAX_S
         self._owner = owner
         taken = await self._fetch_durably(ACQUIRE, owner, ttl_s, is_former_owner_dead)
-        return None if taken is None else await self._ready(*taken)
+        if taken is not None:
+            return await self._ready(*taken)
+        async with self._borrowed() as connection:
+            await connection.execute(self._sql(SHORTEN), LEASE_TTL_MAX_S)
+        return None
 
     async def renew(self, ttl_s: float) -> Renewal | None:
         async with self._borrowed() as connection:

@@ -5,12 +5,15 @@ Two implementations keep this promise and pass the same contract tests: `journal
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from msgspec import Struct
 
 from journal.entry import Entry
 from journal.projections import AccountRow, OpenedCharge, OpenedRequest, Row
+
+LEASE_TTL_MAX_S: Final = 300.0
+"""No lease is granted or prolonged for longer."""
 
 
 class JournalFault(Exception):

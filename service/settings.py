@@ -18,6 +18,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from journal import money
+from journal.store import LEASE_TTL_MAX_S
 from service import setting_values as values
 
 _PREFIX: Final = "CHARGE_SHOP_"
@@ -99,7 +100,7 @@ OPTIONS: Final[Mapping[str, Option]] = {
         values.one_of("auto", "json", "console"), "json, console, or auto: console on a terminal, else json", "FORMAT"
     ),
     "access_log": Option(values.flag, "log every request", ""),
-    "lease_ttl_s": Option(values.seconds(1, 300), "after this long a standby takes over", "SECONDS"),
+    "lease_ttl_s": Option(values.seconds(1, LEASE_TTL_MAX_S), "after this long a standby takes over", "SECONDS"),
     "sellers_loaded_max": Option(values.integer(100, 10_000_000), "accounts kept in memory", "COUNT"),
     "seller_in_flight_max": Option(
         values.integer(2000, 1_000_000), "commands of one seller in flight; more: 429", "COUNT"

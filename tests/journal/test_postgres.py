@@ -15,7 +15,7 @@ from journal.flush_statement import FLUSH, FLUSH_SETTINGS
 from journal.migrate import migrate
 from journal.postgres import SEQS_OF_KEYS, PostgresStore
 from journal.service_role import SERVICE_ROLE
-from journal.store import EpochLost, JournalUnavailable, OutcomeUnknown
+from journal.store import LEASE_TTL_MAX_S, EpochLost, JournalUnavailable, OutcomeUnknown
 from tests.conftest import Database
 from tests.journal.test_store import OTHER, SELLER, Writer, lead
 
@@ -110,6 +110,25 @@ async def test_raising_the_epoch_settles_a_flush_that_hangs(
     assert raised.last_position == (len(batch.entries) if is_there else 0)
     await observer.close()
     await store.close()
+
+
+async def test_a_lease_of_a_clock_that_was_set_back_does_not_outlive_its_owner(
+    database: Database, pool: Any, owner: Any
+) -> None:
+    """Who waits makes it end when the longest of all leases would; an owner that lives renews it as before."""
+    first, second = PostgresStore(database.app_url, pool), PostgresStore(database.app_url, pool)
+    await lead(first)
+    left_s = "SELECT extract(epoch FROM expires_at - clock_timestamp())::float FROM cell_00.lease"
+    for is_renewed in (True, False):
+        await owner.execute("UPDATE cell_00.lease SET expires_at = clock_timestamp() + interval '2 days'")
+        assert await second.acquire("the second", TTL_S, is_former_owner_dead=False) is None
+        assert TTL_S < await owner.fetchval(left_s) <= LEASE_TTL_MAX_S
+        if is_renewed:
+            assert await first.renew(TTL_S) is not None
+            assert await second.acquire("the second", TTL_S, is_former_owner_dead=False) is None
+            assert await owner.fetchval(left_s) <= TTL_S
+    for store in (first, second):
+        await store.close()
 
 
 async def test_a_zombie_that_waited_for_the_lease_row_writes_nothing(database: Database, pool: Any, owner: Any) -> None:
