@@ -25,6 +25,10 @@ class CannotRunAsRoot(EmbeddedPostgresError):
     """PostgreSQL refuses root, and this system allows none of the ways round it: run as a normal user."""
 
 
+class ClusterGone(EmbeddedPostgresError):
+    """The data directory had a shop, and has it no more: put its cluster back, or restore a backup."""
+
+
 class DataDirectoryInUse(EmbeddedPostgresError):
     """Another process serves from this data directory: stop it, or give another --data-dir."""
 

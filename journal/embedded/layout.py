@@ -20,6 +20,7 @@ from pathlib import Path
 
 from journal.embedded.binaries import MAJOR_VERSION
 from journal.embedded.errors import (
+    ClusterGone,
     DataDirectoryUnusable,
     NoCluster,
     RestoreUnfinished,
@@ -79,6 +80,14 @@ class Layout:
             raise RestoreUnfinished(
                 f"a restore into {self.data_dir} is under way or was interrupted: run `charge-shop restore` again, "
                 f"or delete {self.restoring}"
+            )
+
+    def require_what_was_there(self) -> None:
+        """Raise ClusterGone where a server has run whose cluster is not there any more (it was moved, its disk is not
+        mounted): an empty shop must not take its place."""
+        if not self.has_cluster and self.alive.exists():
+            raise ClusterGone(
+                f"the shop of {self.data_dir} is gone: put {self.cluster} back, or give another --data-dir"
             )
 
     def require_cluster(self) -> None:

@@ -169,6 +169,7 @@ class EmbeddedPostgres:
         """Under the mutex."""
         try:
             self._layout.require_restored()
+            self._layout.require_what_was_there()
             self._layout.check_version()
             postmaster = await self._found(on_progress)
             if postmaster is None:

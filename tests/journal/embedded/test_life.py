@@ -19,6 +19,7 @@ from journal.embedded import (
     bin_dir,
     running,
 )
+from journal.embedded.errors import ClusterGone
 from journal.embedded.layout import Layout
 from journal.embedded.postmaster import Postmaster
 from tests.journal.embedded.conftest import recovers_for_ever
@@ -159,6 +160,43 @@ async def test_the_supervisor_goes_on_trying_and_tells_why(data_dir, make_server
     operators_own.write_text("")
     await events.until("is back")
     assert await answer_of(postgres.app_url) == "here"
+
+
+async def test_the_supervisor_makes_no_empty_shop_where_there_was_one(data_dir, make_server, events, in_background):
+    """The disk is gone, or somebody moves the files."""
+    postgres = make_server(data_dir)
+    await postgres.start()
+    in_background(postgres.supervise(events.tell))
+    cluster = data_dir / "postgres/cluster"
+    cluster.rename(data_dir / "elsewhere")
+    os.kill(postgres.pid, signal.SIGKILL)
+    assert "the shop of" in await events.until("next attempt in 0.1 s")
+    await events.until("next attempt in 0.2 s")
+    assert not cluster.exists()
+    (data_dir / "elsewhere").rename(cluster)
+    await events.until("is back")
+    assert await answer_of(postgres.app_url) == "here"
+
+
+async def test_no_start_makes_an_empty_shop_where_there_was_one(data_dir, make_server):
+    postgres = make_server(data_dir)
+    await postgres.start()
+    await postgres.stop()
+    server_dir = data_dir / "postgres"
+    server_dir.rename(data_dir / "elsewhere")
+    server_dir.mkdir()  # Where its disk is mounted, as a rule.
+    for _ in range(2):
+        with pytest.raises(
+            ClusterGone,
+            match=f"^the shop of {data_dir} is gone: put {server_dir}/cluster back, or give another --data-dir$",
+        ):
+            await make_server(data_dir).start()
+    assert list(server_dir.iterdir()) == []
+    server_dir.rmdir()
+    (data_dir / "elsewhere").rename(server_dir)
+    await postgres.start()
+    assert await answer_of(postgres.app_url) == "here"
+    await postgres.stop()
 
 
 async def test_the_supervisor_lets_go_of_a_server_that_is_stopped(data_dir, make_server, events, in_background):
