@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from actors.account import BALANCE_MAX, REQUESTS_PENDING_MAX, Account, apply, forget_closed
+from actors.account import BALANCE_MAX, REQUESTS_PENDING_MAX, Account, apply, forget_closed, has_due
 from actors.verification.findings import Finding
 from actors.verification.shape import DecisionDetails, RefundDetails, details_of, misshapen
 from journal.chain import entry_hash
@@ -60,8 +60,11 @@ class Replay:
         seq = account.seq + 1
         if entry.seq != seq:
             return self._finding(seq, f"is missing: the next entry that is there is {entry.seq}")
-        if entry.type is not EntryType.DECLINED or entry.at_us != account.at_us:  # A batch is decided at one time.
-            if self._is_not_struck:
+        # A batch is decided at one time.
+        if (self._aborted or self._is_struck) and (
+            entry.type is not EntryType.DECLINED or entry.at_us != account.at_us
+        ):
+            if not self._is_struck:
                 return self._finding(account.seq, _NOT_STRUCK)
             self._aborted, self._is_struck = 0, False
         try:
@@ -81,16 +84,12 @@ class Replay:
         account = self.account
         if self._unfinished is not None:
             return self._finding(account.seq, "voids the rest of a partial capture that does not follow")
-        if self._is_not_struck:
+        if self._aborted and not self._is_struck:
             return self._finding(account.seq, _NOT_STRUCK)
         pending = [charge.row.amount for charge in account.charges.values()]
         if account.held != sum(pending):
             return self._finding(account.seq, f"held is {account.held}, but pending holds are {sum(pending)} together")
         return None
-
-    @property
-    def _is_not_struck(self) -> bool:
-        return self._aborted > 0 and not self._is_struck
 
     def _finding(self, seq: int, reason: str) -> Finding:
         return Finding(self.account.seller_id, seq, reason)
@@ -122,7 +121,7 @@ class Replay:
         """Of what depends on the state of the account; moves it on when there is nothing."""
         account = self.account
         type_ = entry.type
-        if type_ is not EntryType.EXPIRY and self._has_overdue(entry.at_us):
+        if has_due(account, entry.at_us) and type_ is not EntryType.EXPIRY and self._has_overdue(entry.at_us):
             return "a hold had ended, and was not given back before it"
         if account.is_suspended and type_ in _NOT_WHILE_SUSPENDED:
             return "the seller is suspended"
