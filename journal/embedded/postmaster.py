@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +62,17 @@ class Postmaster:
         if noted is None or not _is_postmaster_of(layout.cluster, noted.pid):
             return None
         return cls(layout, noted.pid, child=None, log=ServerLog(layout.log_dir))
+
+    @staticmethod
+    def require_none_moved_away(layout: Layout) -> None:
+        """Raise DataDirectoryInUse while a server lives that was started in this place, and moved with its files. It
+        goes on writing its control file by the name that it was given, over that of whoever comes after it."""
+        for pid, folder in _servers_by_name(layout.cluster):
+            if not _is_same(Path(folder), layout.cluster):
+                raise DataDirectoryInUse(
+                    f"PostgreSQL was started in {layout.cluster}, was moved to {folder} while it ran, and would still "
+                    f"write here: stop the service that uses it, then it (kill -INT {pid})"
+                )
 
     @classmethod
     def launch(cls, layout: Layout, launch: Launch, programs: Path) -> "Postmaster":
@@ -191,6 +202,22 @@ def _set_stale_pid_aside(cluster: Path) -> dict[str, str]:
         return {"PG_GRANDPARENT_PID": str(stale.pid)}
     (cluster / "postmaster.pid").unlink(missing_ok=True)
     return {}
+
+
+def _servers_by_name(cluster: Path) -> Iterator[tuple[int, str]]:
+    """Servers that were given the cluster's path, each with the folder that it works in by now."""
+    named = [b"-D", os.fsencode(cluster)]
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # Gone, or somebody else's.
+            if (process / "cmdline").read_bytes().split(b"\0")[1:3] == named:
+                yield int(process.name), os.readlink(process / "cwd")
+
+
+def _is_same(folder: Path, other: Path) -> bool:
+    try:
+        return folder == other or folder.samefile(other)
+    except OSError:
+        return False
 
 
 def _is_postmaster_of(cluster: Path, pid: int) -> bool:

@@ -42,6 +42,7 @@ async def restored(
             raise DataDirectoryUnusable(
                 f"there is a shop in {layout.data_dir} already: restore into an empty --data-dir"
             )
+        Postmaster.require_none_moved_away(layout)
         await _clear(layout.restoring)
         try:
             await _copied(layout, cluster, pgpass, on_progress)

@@ -173,6 +173,7 @@ class EmbeddedPostgres:
             self._layout.check_version()
             postmaster = await self._found(on_progress)
             if postmaster is None:
+                Postmaster.require_none_moved_away(self._layout)
                 if not self._layout.has_cluster:
                     on_progress(f"making a database cluster in {self._layout.cluster}")
                 postmaster = await _finish_in_thread(self._launch)

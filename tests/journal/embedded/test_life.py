@@ -22,6 +22,7 @@ from journal.embedded import (
 from journal.embedded.errors import ClusterGone
 from journal.embedded.layout import Layout
 from journal.embedded.postmaster import Postmaster
+from journal.embedded.restoring import restored
 from tests.journal.embedded.conftest import recovers_for_ever
 
 OWNER = """
@@ -119,6 +120,32 @@ async def test_after_kill_9_of_the_service_its_lock_is_free_and_its_server_is_ad
     assert await answer_of(successor.app_url) == "here"
     await successor.stop()
     assert server_on(data_dir) is None
+
+
+async def test_nothing_takes_the_place_of_a_server_that_was_moved_and_runs_on(data_dir, make_server):
+    """Whoever sets the files of a killed service aside finds its server alive: it would overwrite the control file of
+    a shop that is made, or restored, where it was."""
+    with serving_process(data_dir) as first:
+        assert first.stdout is not None
+        server_pid = int(first.stdout.readline())
+        first.kill()
+    aside = data_dir.with_name("aside")
+    data_dir.rename(aside)
+    told = f"^PostgreSQL was started in {data_dir}/postgres/cluster, was moved to {aside}/.*kill -INT {server_pid}"
+    successor = make_server(data_dir)
+    with pytest.raises(DataDirectoryInUse, match=told):
+        await successor.start()
+    with pytest.raises(DataDirectoryInUse, match=told):
+        async with restored(data_dir, aside / "postgres/cluster", aside, on_progress=lambda *_: None, say=print):
+            pass
+    assert not (data_dir / "postgres").exists()
+    moved = server_on(aside)
+    assert moved is not None
+    os.kill(server_pid, signal.SIGINT)
+    await moved.ended()
+    await successor.start()
+    assert await answer_of(successor.app_url) == "here"
+    await successor.stop()
 
 
 async def test_the_supervisor_restarts_a_killed_server_each_time(data_dir, make_server, events, in_background):
