@@ -8,7 +8,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import asyncpg
@@ -16,6 +16,7 @@ import asyncpg
 from actors.account import Rules
 from actors.directory import Bounds, Directory, wall_clock_us
 from actors.sweeper import sweep_forever
+from journal.committer import Submission
 from journal.journal import Journal, JournalSettings, JournalState, boot_time_s
 from journal.postgres import PostgresStore
 from journal.reader import Reader
@@ -129,7 +130,7 @@ class Services:
             self.directory,
             on_flush=self.metrics.flushed,
             on_fault=self._flush_failed,
-            on_commit=self.feed.committed,
+            on_commit=self._committed,
             on_state=self._state_changed,
             on_frozen=_frozen_changed,
         )
@@ -168,6 +169,10 @@ class Services:
 
         task.add_done_callback(ended)
         return task
+
+    def _committed(self, before: int, after: int, submissions: Sequence[Submission]) -> None:
+        self.feed.committed(before, after, submissions)
+        self.writers.fewer_on_their_way()
 
     def _flush_failed(self, fault: JournalFault) -> None:
         """Logged and counted, since clients are told only that it was not, or may not have been, applied."""

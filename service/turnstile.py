@@ -34,7 +34,7 @@ REFUSALS_MAX: Final = 2_000
 ON_THEIR_WAY_MAX: Final = 512
 """Entries not yet durable beyond which nobody is let in: the flush under way and the next one or two."""
 _LOOK_AGAIN_S: Final = 0.004
-"""When nobody could be let in: about the time of a flush."""
+"""When nobody could be let in, and nothing became durable either: refusals go on meanwhile."""
 
 Refused = type[RateLimited] | type[Overloaded]
 _Wait = asyncio.Future[Refused | None]
@@ -59,6 +59,8 @@ class Turnstile:
         self._given = self._room = ENTRIES_PER_TURN
         """How many entries may begin in this turn, and how many still may; none is left while anybody waits."""
         self._is_turning = False
+        self._look_again: asyncio.TimerHandle | None = None
+        """Set while nobody can be let in: then there are no turns."""
         self.waiting = 0
 
     def enter(self, seller_id: str) -> _Wait | None:
@@ -88,6 +90,13 @@ class Turnstile:
         else:
             await self._lined_up(seller_id, entries)
 
+    def fewer_on_their_way(self) -> None:
+        """To be called when entries have become durable: who waits for that alone is let in with the next turn."""
+        if self._look_again is not None:
+            self._look_again.cancel()
+            self._look_again = None
+            self._loop.call_soon(self._turn)
+
     @property
     def being_refused(self) -> int:
         return len(self._refusals)
@@ -111,6 +120,7 @@ class Turnstile:
 
     def _turn(self) -> None:
         """The next turn of the event loop has begun."""
+        self._look_again = None
         nobody_came = self._room == self._given and not self._lanes and not self._refusals
         self._given = self._room = min(ENTRIES_PER_TURN, max(0, ON_THEIR_WAY_MAX - self._on_their_way()))
         while self._room > 0 and self._lanes:
@@ -121,7 +131,7 @@ class Turnstile:
         elif self._given:
             self._loop.call_soon(self._turn)
         else:
-            self._loop.call_later(_LOOK_AGAIN_S, self._turn)
+            self._look_again = self._loop.call_later(_LOOK_AGAIN_S, self._turn)
 
     def _let_in(self) -> None:
         seller_id, lane = next(iter(self._lanes.items()))

@@ -118,6 +118,21 @@ async def test_nobody_is_let_in_while_the_way_into_the_journal_is_full() -> None
     assert answered(loud) == 1
 
 
+async def test_when_the_way_is_clear_whoever_waits_for_it_begins_with_the_next_turn() -> None:
+    """Not when a timer runs out: the journal would have nothing to write meanwhile."""
+    way = Way(ON_THEIR_WAY_MAX)
+    turnstile = turnstile_of(10, 10, way)
+    crowd(turnstile, ENTRIES_PER_TURN)
+    waiting = turnstile.enter("quiet")
+    assert waiting is not None
+    await a_turn()
+    way.length = 0
+    for _ in range(2):
+        turnstile.fewer_on_their_way()
+    await a_turn()
+    assert waiting.done()
+
+
 async def test_whoever_goes_on_with_many_entries_takes_the_turn_and_is_next_after_the_others() -> None:
     """A part of a batch is as much work as hundreds of charges."""
     turnstile = turnstile_of(10_000, 10_000)
