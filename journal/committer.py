@@ -119,8 +119,9 @@ class Committer:
         self._has_flushed = False
         """Since the last interruption."""
         self.on_their_way = 0
-        """Entries that are pending or in flight. It is read in every turn of the event loop, so it is a running count,
-        recounted after each flush, whatever became of it."""
+        """Entries that are pending or in flight, and their answers: one for each submission, about as much work as an
+        entry. It is read in every turn of the event loop, so it is a running count, recounted after each flush,
+        whatever became of it."""
 
     @property
     def epoch(self) -> int:
@@ -131,7 +132,7 @@ class Committer:
         assert not self.is_recovering
         assert submission.entries or not submission.rows
         self._pending.append(submission)
-        self.on_their_way += len(submission.entries)
+        self.on_their_way += _work(submission)
         if self._idle is not None:
             self._wake()
 
@@ -176,7 +177,7 @@ class Committer:
             self._give_up(fault)
 
     def _count(self) -> None:
-        self.on_their_way = sum(len(each.entries) for queue in (self._pending, self._in_flight) for each in queue)
+        self.on_their_way = sum(_work(each) for queue in (self._pending, self._in_flight) for each in queue)
 
     def _take(self) -> list[Submission]:
         """The next batch: in order, up to the bound on entries but at least one submission."""
@@ -367,3 +368,8 @@ class Committer:
             submission.failed(fault)
         for submission in pending:
             submission.failed(NotApplied("the journal was given up"))
+
+
+def _work(submission: Submission) -> int:
+    """What it counts of all that is on its way: its entries and the answer to them."""
+    return len(submission.entries) + 1 if submission.entries else 0

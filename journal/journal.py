@@ -137,7 +137,7 @@ class Journal:
 
     @property
     def on_their_way(self) -> int:
-        """Entries that are not durable yet."""
+        """Entries that are not durable yet, and their answers."""
         return 0 if self._committer is None else self._committer.on_their_way
 
     # --- life ---

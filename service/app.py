@@ -143,7 +143,9 @@ class Services:
         self._watch()
 
     def _on_their_way(self) -> int:
-        """Entries not yet durable; 0 when a command would be refused anyway, so that the refusal comes at once."""
+        """Entries not yet durable, and their answers.
+
+        0 when a command would be refused anyway, so that the refusal comes at once."""
         is_open = self.journal.is_ready and not self.directory.is_draining
         return self.journal.on_their_way if is_open else 0
 

@@ -12,8 +12,8 @@ them up. (But a seller with entries on their way is shown nothing before those a
 costs memory and no work, and has not been decided.
 
 A refusal costs almost as much as a charge, and a refused client comes back at once: refusals must not take the time in
-which others are served. So they are given out slowly, in proportion to what is let in; but after two seconds, or when
-thousands wait to be refused already, at once.
+which others are served. So they are given out slowly, in proportion to what is let in; a few more in a turn after two
+seconds; and at once when thousands wait to be refused already.
 """
 
 import asyncio
@@ -28,11 +28,14 @@ ENTRIES_PER_TURN: Final = 64
 ENTRIES_PER_REFUSAL: Final = 16
 """One request is refused for so many entries let in, and at least one in each turn."""
 REFUSAL_WAIT_S: Final = 2.0
-"""The longest that a refusal is put off."""
+"""How long a refusal is put off, about, before they are given out faster."""
+LATE_REFUSALS_PER_TURN: Final = 8
+"""Thousands may come at one moment, and so be late at one: all at once they would hold up the others."""
 REFUSALS_MAX: Final = 2_000
 """When so many wait to be refused, the next is refused at once."""
 ON_THEIR_WAY_MAX: Final = 512
-"""Entries not yet durable beyond which nobody is let in: the flush under way and the next one or two."""
+"""Entries not yet durable, and answers to them, beyond which nobody is let in: the flush under way and the next one,
+of 128 single charges each, or of a part of a batch each."""
 _LOOK_AGAIN_S: Final = 0.004
 """When nobody could be let in, and nothing became durable either: refusals go on meanwhile."""
 
@@ -47,7 +50,7 @@ class Turnstile:
 
     def __init__(self, *, lane_max: int, waiting_max: int, on_their_way: Callable[[], int]) -> None:
         """`lane_max` requests of one seller and `waiting_max` of all may wait; `on_their_way` tells how many entries
-        are not durable yet."""
+        are not durable yet, and how many answers wait for them."""
         self._loop = asyncio.get_running_loop()
         self._lane_max = lane_max
         self._waiting_max = waiting_max
@@ -146,9 +149,9 @@ class Turnstile:
             self._room -= entries
 
     def _refuse(self, count: int) -> None:
-        """Refuses `count` of those who wait for it; a whole turn's worth once the oldest has waited its time."""
+        """Refuses `count` of those who wait for it; more once the oldest has waited its time."""
         if self._refusals and self._refusals[0][0] <= self._loop.time():
-            count = ENTRIES_PER_TURN
+            count = max(count, LATE_REFUSALS_PER_TURN)
         while self._refusals and count > 0:
             _, wait, refused = self._refusals.popleft()
             if not wait.done():

@@ -185,3 +185,21 @@ async def test_what_a_successor_wrote_in_the_same_words_proves_no_flush() -> Non
         committer.stop()
         await running
     assert told.entries == []
+
+
+async def test_an_answer_counts_as_much_as_an_entry_while_both_are_on_their_way() -> None:
+    """A crowd of single charges is twice the work of a batch of as many, so half of them make the others wait."""
+
+    async def play(committer: Committer, store: Unreliable, entries: list[Entry], told: Told) -> None:
+        singles = [Waiting((entry,)) for entry in entries[:4]]
+        batch = Waiting(tuple(entries[4:8]))
+        counts = []
+        for waiting in (*singles, batch):
+            committer.submit(waiting)
+            counts.append(committer.on_their_way)
+        assert counts == [2, 4, 6, 8, 13]
+        await batch.answer
+        await asyncio.sleep(0)
+        assert committer.on_their_way == 0
+
+    await played(play)

@@ -121,7 +121,7 @@ async def journal_that_stands_still(
         sales = [asyncio.ensure_future(seller.sell("0.01")) for _ in range(80)]
         async with asyncio.timeout(30):
             # All have come, and who waits from now on is somebody else.
-            while shop.services.writers.waiting + shop.services.journal.on_their_way < len(sales):
+            while shop.services.writers.waiting + shop.services.directory.in_flight < len(sales):
                 await asyncio.sleep(0.01)
             assert shop.services.writers.waiting
             yield sales

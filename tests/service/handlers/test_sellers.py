@@ -118,7 +118,7 @@ async def test_a_limit_that_is_changed_while_another_admin_suspends_is_answered_
         for count, change in enumerate(changes, 1):
             changing.append(asyncio.ensure_future(shop.admin.done("PATCH", path, change)))
             async with asyncio.timeout(10):
-                while shop.services.journal.on_their_way != count:
+                while shop.services.journal.on_their_way != 2 * count:  # An entry and an answer each.
                     await asyncio.sleep(0.01)
     await owner.close()
     shown = [(answer["status"], answer["credit_limit"]) for answer in await asyncio.gather(*changing)]
