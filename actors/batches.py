@@ -77,7 +77,7 @@ def _submit(actor: "Actor", envelope: Envelope, entries: list[Entry], rows: list
         envelope.entries, envelope.rows = tuple(entries), tuple(rows)
         actor.submit(envelope)
     elif actor.undurable == 0:
-        actor.show(envelope, envelope.many(0))
+        actor.show(envelope, envelope.many(()))
     else:
         actor.directory.journal.submit(envelope)
 
@@ -98,6 +98,7 @@ async def decide_atomic(actor: "Actor", envelope: Envelope, command: ChargeMany)
         envelope.results = [*answered]
         _submit(actor, envelope, [], [])
         return
+    await asyncio.sleep(0)
     try:
         # The journal was asked for its keys meanwhile, and a hold that is given back is submitted at once.
         actor.directory.journal.check_writable()
@@ -127,7 +128,7 @@ async def decide_atomic(actor: "Actor", envelope: Envelope, command: ChargeMany)
 def _refused_or_repeated(actor: "Actor", command: ChargeMany) -> Refusal | list[FirstUse] | None:
     """Why it is refused; or what it repeats, if all its keys are known and meant the same; None for a new one."""
     keys = list(keys_of(command))
-    known = [actor.keys[key] for key in keys if key in actor.keys]
+    known = [first_use for key in keys if (first_use := actor.keys.get(key)) is not None]
     if not known and len(set(keys)) == len(keys):
         return SUSPENDED if actor.account.is_suspended else None
     is_same = len(known) == len(command.charges) and all(

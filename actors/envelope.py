@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from actors.commands import ChargeMany, Command, Done, ManyDone, Outcome, Refusal, RefusalCode
@@ -26,15 +27,14 @@ KEY_REUSED: Final = Refusal(
 EARLIER_ONE_UNKNOWN: Final = OutcomeUnknown("an earlier request under the same key may have been applied")
 
 
-class FirstUse:
-    """The first use of an idempotency key: its answer, or, until that is durable, the repeats that wait for it."""
+class FirstUse(Struct, eq=False, gc=False):
+    """The first use of an idempotency key: its answer, or, until that is durable, the repeats that wait for it.
 
-    __slots__ = ("done", "request_hash", "waiting")
+    Those lead back to it. The garbage collector does not follow them, so they are let go with the last answer."""
 
-    def __init__(self, request_hash: bytes | None, done: Done | None) -> None:
-        self.request_hash = request_hash
-        self.done = done
-        self.waiting: Sequence[Envelope] = ()
+    request_hash: bytes | None
+    done: Done | None = None
+    waiting: "tuple[Envelope, ...]" = ()
 
     def answer_waiting(self) -> None:
         assert self.done is not None
@@ -79,33 +79,32 @@ class Envelope(Submission):
         actor = self.actor
         if not self.entries:
             if self.results is not None:
-                self.verdict = self.many(last_position)
+                self.verdict = self.many(())
             assert self.verdict is not None
             actor.show(self, self.verdict)
             return
         actor.became_durable()
-        done = None
+        dones = self._dones(last_position)
         for index, first_use in self.uses:
-            done = first_use.done = self._done(index, last_position)
-        if self.results is not None:
-            self.answer(self.many(last_position))
-        else:
-            # A command's key stands on its last entry.
-            self.answer(done or self._done(len(self.entries) - 1, last_position))
+            first_use.done = dones[index]
+        # What a command was about, and its key, stand on its last entry.
+        self.answer(dones[-1] if self.results is None else self.many(dones))
         for _, first_use in self.uses:
             if first_use.waiting:
                 first_use.answer_waiting()
 
-    def _done(self, index: int, last_position: int) -> Done:
-        position = last_position - len(self.entries) + 1 + index
-        return Done(self.entries[index], position, self.actor.account.currency, self.opening)
+    def _dones(self, last_position: int) -> list[Done]:
+        """One for each of the entries."""
+        currency, opening = self.actor.account.currency, self.opening
+        first_position = last_position - len(self.entries) + 1
+        return [Done(entry, position, currency, opening) for position, entry in enumerate(self.entries, first_position)]
 
-    def many(self, last_position: int) -> ManyDone:
+    def many(self, dones: Sequence[Done]) -> ManyDone:
+        """The answer of a `ChargeMany`; `dones` are those of its entries."""
         results: list[Done | Refusal] = []
-        dones = {index: first_use.done for index, first_use in self.uses}
         for result in self.results or ():
             if isinstance(result, int):
-                results.append(dones.get(result) or self._done(result, last_position))
+                results.append(dones[result])
             elif isinstance(result, FirstUse):
                 # It was ahead of this, in the journal or in the queue, so it is durable by now.
                 assert result.done is not None
@@ -119,6 +118,7 @@ class Envelope(Submission):
         for _, first_use in self.uses:
             for waiting in first_use.waiting:
                 waiting.fail(fault)
+            first_use.waiting = ()
 
     def fail_attempt(self, fault: JournalFault) -> None:
         """Fails with `fault`, unless an earlier request under one of its keys may have been applied. Then "not applied"

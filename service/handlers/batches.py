@@ -4,12 +4,15 @@ Independent ones are given to the actor in parts, each in its seller's turn and 
 large batch neither holds the event loop nor goes ahead of other sellers' charges. An atomic one is one command: all of
 it, or nothing.
 Every item is looked at before the first is sold: a batch with a malformed item is refused as a whole.
+
+Items, commands and results are let go one by one, as they are used: to free ten thousand with their metadata at once
+takes ten milliseconds.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, TypeAlias
 
 from aiohttp import web
 
@@ -44,6 +47,9 @@ PARTS_UNDER_WAY_MAX: Final = 8
 ERRORS_SHOWN_MAX: Final = 100
 ANSWERS_SLICE: Final = 512
 """Results put into words before the event loop is let go: about a millisecond."""
+
+_Results: TypeAlias = deque[Done | Refusal]
+"""One for each charge, in order."""
 
 
 class BatchHandlers:
@@ -82,10 +88,7 @@ class BatchHandlers:
         caller = Caller(principal.user_id, principal.role == "admin")
         if body.mode == "atomic":
             await self._turn(request, seller_id, len(charges))
-            outcome = await self._directory.ask(seller_id, ChargeMany(caller, tuple(charges), True))
-            if isinstance(outcome, Refusal):
-                raise refused(outcome, currency, key_field="charges")
-            results = _results_of(outcome)
+            results = await self._sell_together(seller_id, caller, charges, currency)
         else:
             results = await self._sell_in_parts(request, seller_id, caller, charges)
             if all(each == SUSPENDED for each in results):
@@ -97,11 +100,10 @@ class BatchHandlers:
         await self._turnstile.turn(seller_id, entries)
         await self._admission.again(request)
 
-    async def _charges(self, body: requests.CreateBatch, principal: Principal, currency: str) -> list[Charge]:
+    async def _charges(self, body: requests.CreateBatch, principal: Principal, currency: str) -> deque[Charge]:
         """The commands. Raises a 422 that names every item at fault, up to a number."""
-        charges: list[Charge] = []
+        charges: deque[Charge] = deque()
         errors: list[FieldError] = []
-        # Let go one by one: to free ten thousand with their metadata at once takes ten milliseconds.
         items = deque(body.charges)
         body.charges.clear()
         for index in range(len(items)):
@@ -118,12 +120,19 @@ class BatchHandlers:
             raise Problem(ProblemCode.VALIDATION_FAILED, errors=errors[:ERRORS_SHOWN_MAX])
         return charges
 
+    async def _sell_together(self, seller_id: str, caller: Caller, charges: deque[Charge], currency: str) -> _Results:
+        outcome = await self._directory.ask(seller_id, ChargeMany(caller, tuple(charges), True))
+        if isinstance(outcome, Refusal):
+            raise refused(outcome, currency, key_field="charges")
+        assert isinstance(outcome, ManyDone)
+        return deque(outcome.results)
+
     async def _sell_in_parts(
-        self, request: web.Request, seller_id: str, caller: Caller, charges: list[Charge]
-    ) -> list[Done | Refusal]:
+        self, request: web.Request, seller_id: str, caller: Caller, charges: deque[Charge]
+    ) -> _Results:
         """What became of each charge. After a part that fails, by a bug too, no further one is begun, and those under
         way are waited for."""
-        results: list[Done | Refusal] = []
+        results: _Results = deque()
         faults: list[Exception] = []
         under_way: deque[asyncio.Future[Outcome]] = deque()
         for number, part in enumerate(_parts(charges)):
@@ -146,7 +155,7 @@ class BatchHandlers:
             raise _fault_of_all(results, faults)
         return results
 
-    async def _balance(self, seller_id: str, currency: str, results: list[Done | Refusal]) -> wire.Balances:
+    async def _balance(self, seller_id: str, currency: str, results: _Results) -> wire.Balances:
         """The present one. If it cannot be had any more, as when the service stops: the one after the last charge that
         was sold, for what was sold must not be answered by an error. Where all were repeats nothing was sold now, and
         the balances after them may be months old: then the fault is the answer."""
@@ -162,22 +171,22 @@ class BatchHandlers:
         return answers.balances(last.available_after, last.held_after, currency)
 
 
-def _parts(charges: list[Charge]) -> Iterator[tuple[Charge, ...]]:
-    for start in range(0, len(charges), PART):
-        yield tuple(charges[start : start + PART])
+def _parts(charges: deque[Charge]) -> Iterator[tuple[Charge, ...]]:
+    while charges:
+        yield tuple(charges.popleft() for _ in range(min(PART, len(charges))))
 
 
-async def _finish(
-    under_way: deque[asyncio.Future[Outcome]], results: list[Done | Refusal], faults: list[Exception]
-) -> None:
+async def _finish(under_way: deque[asyncio.Future[Outcome]], results: _Results, faults: list[Exception]) -> None:
     """Waits for the oldest part, and adds what became of it."""
     try:
-        results.extend(_results_of(await under_way.popleft()))
+        outcome = await under_way.popleft()
+        assert isinstance(outcome, ManyDone)
+        results.extend(outcome.results)
     except FAULTS as fault:
         faults.append(fault)
 
 
-def _fault_of_all(results: list[Done | Refusal], faults: list[Exception]) -> Exception:
+def _fault_of_all(results: _Results, faults: list[Exception]) -> Exception:
     """If anything was applied, or may have been, the outcome of the whole is unknown: the client asks again with the
     same keys, and what was sold is replayed. Otherwise the first fault says why nothing was."""
     is_unknown = any(isinstance(each, Done) for each in results) or any(
@@ -186,18 +195,14 @@ def _fault_of_all(results: list[Done | Refusal], faults: list[Exception]) -> Exc
     return OutcomeUnknown(str(faults[0])) if is_unknown else faults[0]
 
 
-def _results_of(outcome: Outcome) -> list[Done | Refusal]:
-    assert isinstance(outcome, ManyDone)
-    return list(outcome.results)
-
-
-async def _answer(results: list[Done | Refusal], balance: wire.Balances) -> wire.Batch:
+async def _answer(results: _Results, balance: wire.Balances) -> wire.Batch:
     shown: list[wire.BatchResult] = []
-    for index, result in enumerate(results):
-        shown.append(_result(index, result))
+    for index in range(len(results)):
+        shown.append(_result(index, results.popleft()))
         if index % ANSWERS_SLICE == ANSWERS_SLICE - 1:
             await asyncio.sleep(0)
     failed = sum(each.status == ChargeStatus.FAILED for each in shown)
+    await asyncio.sleep(0)
     return wire.Batch(completed=len(shown) - failed, failed=failed, results=shown, balance=balance)
 
 

@@ -39,8 +39,10 @@ class ListBodyDecoder(BodyDecoder[B], Generic[B]):
         place = ""
         has_nul = NUL in data
         items = []
+        await asyncio.sleep(0)
         try:
             outer = self._decode_outer(data)
+            await asyncio.sleep(0)
             for index, raw in enumerate(getattr(outer, self._field)):
                 place = f"{self._field}.{index}"
                 item = self._decode_item(raw)

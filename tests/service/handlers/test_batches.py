@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+from collections import deque
 from statistics import median
 from typing import Any
 
@@ -209,7 +210,7 @@ def test_what_may_be_sold_is_never_said_to_be_not_applied(
     results: list[Done | Refusal], faults: list[Exception], expected: type[JournalFault]
 ) -> None:
     """Or a client would send it again without a key, and sell it twice."""
-    assert type(_fault_of_all(results, faults)) is expected
+    assert type(_fault_of_all(deque(results), faults)) is expected
 
 
 @pytest.mark.parametrize("mode", ["independent", "atomic"])
