@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tests.simulation.coverage import branch_counts, describe
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.plan import DISASTERS, FLUSH_FAULTS, RESTORE
-from tests.simulation.pool import Hunt, Summary, hunt, run_seeds, traced_every
+from tests.simulation.pool import Hunt, Summary, counted_every, hunt, run_seeds
 from tests.simulation.scenario import simulate
 
 FAILURES_SHOWN_MAX = 3
@@ -95,7 +95,7 @@ def _report(summary: Summary) -> None:
     print("\nfaults and answers")
     for name, times in sorted(summary.counts.items()):
         print(f"{times:10,}  {name}")
-    print(f"\nways of recovery, in the seeds that were traced (one in {traced_every(summary.seeds)})")
+    print(f"\nways of recovery, in the seeds where they were counted (one in {counted_every(summary.seeds)})")
     for name, times in branch_counts(summary.lines).items():
         print(f"{times:10,}  {name}")
     print(

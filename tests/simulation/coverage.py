@@ -126,16 +126,21 @@ def _lines(code: CodeType) -> set[int]:
 
 class Coverage:
     """What the seeds of this process have run. Fast: a function that has been run whole is not traced any more,
-    unless a branch in it is to be counted."""
+    unless a branch in it is to be counted, and when all have been, nothing is."""
 
     def __init__(self) -> None:
         self.counts: Counter[Place] = Counter()
         """Of the functions with a named branch: how often each line was run."""
-        self._missing = {code: _lines(code) for code in CODES}
+        self._missing = {code: lines for code in CODES if (lines := _reachable_lines(code))}
 
     @contextmanager
-    def traced(self) -> Iterator[None]:
+    def traced(self, *, is_counted: bool) -> Iterator[None]:
+        """`is_counted`: the named branches too, which takes three times as long."""
         missing, counts = self._missing, self.counts
+        counted_codes = _BRANCH_CODES if is_counted else frozenset()
+        if not missing and not counted_codes:
+            yield
+            return
 
         def on_line(frame: FrameType, event: str, _: object) -> Callable[..., Any]:
             if event == "line":
@@ -145,13 +150,13 @@ class Coverage:
                     lines.discard(frame.f_lineno)
                     if not lines:
                         del missing[code]
-                if code in _BRANCH_CODES:
+                if code in counted_codes:
                     counts[code.co_filename, frame.f_lineno] += 1
             return on_line
 
         def on_call(frame: FrameType, event: str, _: object) -> Callable[..., Any] | None:
             code = frame.f_code
-            return on_line if code in _BRANCH_CODES or code in missing else None
+            return on_line if code in counted_codes or code in missing else None
 
         before = sys.gettrace()
         sys.settrace(on_call)
@@ -162,18 +167,13 @@ class Coverage:
 
     def missing(self) -> set[Place]:
         """Every line that should have been run and was not."""
-        return {
-            (code.co_filename, line)
-            for code, lines in self._missing.items()
-            for line in lines
-            if not _is_unreachable(code, line)
-        }
+        return {(code.co_filename, line) for code, lines in self._missing.items() for line in lines}
 
 
 def describe(place: Place) -> str:
     file, line = place
     (code,) = [code for code in CODES if code.co_filename == file and line in _lines(code)]
-    return f"{Path(file).name}:{line} in {code.co_qualname}: {_text(code, line)}"
+    return f"{Path(file).name}:{line} in {code.co_qualname}: {_texts(code).get(line, '')}"
 
 
 def branch_counts(counts: Counter[Place]) -> dict[str, int]:
@@ -188,12 +188,16 @@ def branch_counts(counts: Counter[Place]) -> dict[str, int]:
     return found
 
 
-def _is_unreachable(code: CodeType, line: int) -> bool:
-    text = _text(code, line)
+def _reachable_lines(code: CodeType) -> set[int]:
+    texts = _texts(code)
+    return {line for line in _lines(code) if not _is_unreachable(code, texts.get(line, ""))}
+
+
+def _is_unreachable(code: CodeType, text: str) -> bool:
     return any(text in texts or f"{code.co_qualname}: {text}" in texts for texts in UNREACHABLE.values())
 
 
-def _text(code: CodeType, line: int) -> str:
+def _texts(code: CodeType) -> dict[int, str]:
+    """By the number of the line."""
     source, first = inspect.getsourcelines(code)
-    index = line - first
-    return source[index].strip() if 0 <= index < len(source) else ""
+    return {number: text.strip() for number, text in enumerate(source, first)}

@@ -4,7 +4,6 @@ import multiprocessing
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from functools import partial
 from typing import Final
 
@@ -15,11 +14,11 @@ from tests.simulation.planting import Patch, plant
 from tests.simulation.scenario import Result, simulate
 
 CHUNK: Final = 20
-TRACED_MIN: Final = 1_000
-"""Of the seeds of a run at least so many are traced, half of them where there are fewer; it makes one three times as
-slow."""
-TRACED_EVERY_MAX: Final = 20
-"""Even of many: some lines are reached by one seed in a thousand."""
+COUNTED_MIN: Final = 1_000
+"""In so many seeds of a run the named branches are counted, in half of them where there are fewer; it makes a seed
+three times as slow. Whether a line has been run is seen in all seeds, for some are reached by one in a thousand."""
+COUNTED_EVERY_MAX: Final = 20
+"""Of many seeds."""
 
 
 class Chunk(Struct):
@@ -62,24 +61,24 @@ class Summary:
 _coverage: Final = Coverage()
 
 
-def traced_every(count: int) -> int:
-    """Of `count` seeds, one in so many is traced."""
-    return max(2, min(count // TRACED_MIN, TRACED_EVERY_MAX))
+def counted_every(count: int) -> int:
+    """Of `count` seeds, the branches of one in so many are counted."""
+    return max(2, min(count // COUNTED_MIN, COUNTED_EVERY_MAX))
 
 
 def run_seeds(start: int, count: int, workers: int) -> Iterator[Chunk]:
     """Yields as chunks of seeds are done, in any order."""
     chunks = [range(at, min(at + CHUNK, start + count)) for at in range(start, start + count, CHUNK)]
-    run = partial(_run_chunk, traced_every=traced_every(count))
+    run = partial(_run_chunk, counted_every=counted_every(count))
     with multiprocessing.get_context("fork").Pool(workers) as pool:
         yield from pool.imap_unordered(run, chunks)
 
 
-def _run_chunk(seeds: range, *, traced_every: int) -> Chunk:
+def _run_chunk(seeds: range, *, counted_every: int) -> Chunk:
     chunk = Chunk()
     _coverage.counts.clear()
     for seed in seeds:
-        with _coverage.traced() if seed % traced_every == 0 else nullcontext():
+        with _coverage.traced(is_counted=seed % counted_every == 0):
             result = simulate(seed)
         chunk.seeds += 1
         chunk.steps += result.steps
