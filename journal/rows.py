@@ -29,6 +29,9 @@ REQUEST_COLUMNS: Final = """
     r.seller_id::text, r.seq, r.id::text, r.status, r.amount, r.note, r.requested_at_us, r.last_seq,
     r.approvals, r.decision_note, r.decided_by::text, r.decided_at_us"""
 
+_TYPES: Final = {type_.value: type_ for type_ in EntryType}
+"""For what is read of every entry: to call the enum takes half a microsecond."""
+
 _approvals = msgspec.json.Decoder(tuple[Approval, ...])
 
 
@@ -38,7 +41,7 @@ def entry_of(row: asyncpg.Record | Sequence[Any], previous_hash: bytes | None) -
         seller_id=row[0],
         seq=row[1],
         at_us=row[2],
-        type=EntryType(row[3]),
+        type=_TYPES.get(row[3]) or EntryType(row[3]),
         amount=row[4],
         held_change=row[5],
         available_after=row[6],

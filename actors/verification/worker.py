@@ -1,10 +1,11 @@
 """`python -m actors.verification.worker`: walks the ranges that it is given (see `actors.verification.workers`)."""
 
-import asyncio
+import gc
 import signal
 import sys
 
 import msgspec
+import uvloop
 
 from actors.verification.walk import Range, Walk
 from actors.verification.workers import Answer, Place
@@ -15,8 +16,10 @@ from journal.store import JournalUnavailable, JournalUnreadable
 def main() -> None:
     # Ctrl-C is for the process that started this one; that one's end is the end of standard input.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # What is read makes no cycles, and to look for them takes a twentieth of the time.
+    gc.disable()
     try:
-        asyncio.run(_work())
+        uvloop.run(_work())
     except JournalUnavailable as fault:
         _say(Answer(0, 0, fault=str(fault)))
     except JournalUnreadable as fault:
