@@ -15,7 +15,7 @@ from tests.simulation.scenario import Result, simulate
 
 CHUNK: Final = 20
 COUNTED_MIN: Final = 1_000
-"""In so many seeds of a run the named branches are counted, in half of them where there are fewer; it makes a seed
+"""In so many seeds of a run the named branches are counted, in half of them where there are fewer: it makes a seed
 three times as slow. Whether a line has been run is seen in all seeds, for some are reached by one in a thousand."""
 COUNTED_EVERY_MAX: Final = 20
 """Of many seeds."""
