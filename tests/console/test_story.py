@@ -108,6 +108,30 @@ async def test_many_requests_are_decided_in_a_row_from_the_keyboard(desk: Desk) 
     ]
 
 
+async def test_of_many_who_wait_those_are_asked_for_by_name_that_are_read(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    sellers = [await desk.new_seller() for _ in range(60)]
+    for seller in sellers:
+        await seller.api.post("/v1/credit-requests", {"amount": "1.00"})
+    page = await desk.admin_page()
+    await page.goto(f"{desk.service.url}/console/#/account")
+    await page.reload()  # the names of nobody are known
+    await expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    await page.goto(f"{desk.service.url}/console/#/requests")
+    await expect(page.locator(".chosen-request h2 a")).to_be_visible()
+    queue = page.get_by_role("listbox")
+    await expect(queue.get_by_role("option").first).to_contain_text("Kiosk")
+    assert sum("/v1/sellers/" in url for url in asked) < 45
+    await queue.press("End")
+    await expect(queue.get_by_role("option", name=f"Kiosk {sellers[-1].username}")).to_be_visible()
+    admin = await desk.admin()
+    for request in (await admin.get("/v1/credit-requests?status=pending&limit=100"))["data"]:
+        await admin.post(f"/v1/credit-requests/{request['id']}/reject")
+
+
 async def test_after_the_last_request_the_keyboard_goes_on_with_the_next_one(desk: Desk) -> None:
     from playwright.async_api import expect
 

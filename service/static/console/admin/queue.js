@@ -94,11 +94,24 @@ export function Queue({ waiting, onDecide, hasMore, takesFocus, onGone }) {
 }
 
 function QueueItem({ request, isChosen, onChoose }) {
-  const seller = useSeller(request.seller_id);
-  return html`<li id="request-${request.id}" role="option" aria-selected=${isChosen ? "true" : "false"} class=${isChosen ? "chosen" : ""} onClick=${onChoose}>
+  const element = useRef();
+  const seller = useSeller(useNear(element) ? request.seller_id : null);
+  return html`<li ref=${element} id="request-${request.id}" role="option" aria-selected=${isChosen ? "true" : "false"} class=${isChosen ? "chosen" : ""} onClick=${onChoose}>
     <span class="queue-who" dir="auto">${seller?.name ?? "…"}</span><b><${Amount} value=${request.amount} currency=${request.currency} /></b>
     <small dir="auto">${request.approvals.length ? "First of two approvals · " : ""}${request.note || "No note"}</small><small class="end"><${Ago} at=${request.created_at} /></small>
   </li>`;
+}
+
+/** Whether it is in sight, or was, or is a few screens away: of hundreds of names those are asked for that are read. */
+function useNear(element) {
+  const [isNear, setIsNear] = useState(false);
+  useEffect(() => {
+    const hear = (seen) => seen.some(({ isIntersecting }) => isIntersecting) && setIsNear(true);
+    const observer = new IntersectionObserver(hear, { root: element.current.parentElement, rootMargin: "200% 0px" });
+    observer.observe(element.current);
+    return () => observer.disconnect();
+  }, []);
+  return isNear;
 }
 
 function Chosen({ request, note, onNote, noteBox, onDecide }) {

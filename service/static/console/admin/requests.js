@@ -66,8 +66,8 @@ function Pending() {
     } catch (fault) {
       toast(`${name}: ${explain(fault)}`, "bad");
       if (fault.code !== "already_decided") setDecided((now) => new Set([...now].filter((id) => id !== request.id)));
+      void resource.reload(); // what was decided says so itself, as an entry
     }
-    void resource.reload();
   };
 
   return html`<${Loaded} resource=${resource} lines="6">${() => html`
