@@ -138,3 +138,42 @@ async def test_the_axis_of_what_is_counted_has_whole_numbers(desk: Desk) -> None
     ticks = page.locator(".chart .tick[text-anchor=end]")
     await expect(ticks.filter(has_text="10")).to_have_count(1)
     assert [text for text in await ticks.all_text_contents() if "." in text] == []
+
+
+async def test_nobody_is_asked_how_the_journal_or_a_verification_is_while_nobody_looks(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    page = await desk.page()
+    await page.clock.install(time=datetime.now(UTC))
+    await page.get_by_label("Username").fill("admin")
+    await page.get_by_label("Password", exact=True).fill(ADMIN_PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_text("Ready", exact=True)).to_be_visible()
+    await expect(page.locator(".ghost, .skeleton")).to_have_count(0)  # nothing else is on its way
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.removeprefix(desk.service.url)))
+    await page.evaluate(LOOKED_AT, True)
+    await page.clock.run_for(20_000)
+    assert asked == []
+    async with page.expect_request("**/readyz"):
+        await page.evaluate(LOOKED_AT, False)
+
+    async def still_running(route) -> None:
+        answer = await route.fetch()
+        run = {**await answer.json(), "status": "running", "finished_at": None}
+        await route.fulfill(response=answer, json=run)
+
+    await page.route("**/v1/verification/*", still_running)
+    await page.goto(f"{desk.service.url}/console/#/verification")
+    await page.get_by_role("button", name="Verify now").click()
+    async with page.expect_response("**/v1/verification/*"):
+        await page.clock.run_for(1_000)
+    await page.evaluate(LOOKED_AT, True)
+    await page.clock.run_for(1_000)  # one may have been on its way
+    asked.clear()
+    await page.clock.run_for(20_000)
+    assert asked == []
+    await page.unroute("**/v1/verification/*")
+    await page.evaluate(LOOKED_AT, False)
+    await page.clock.run_for(1_000)
+    await expect(page.get_by_role("heading", name="The journal is whole")).to_be_visible()

@@ -4,6 +4,7 @@
 
 import { connection } from "../app/connection.js";
 import { useEffect, useState } from "../app/preact.js";
+import { inSight } from "../app/sight.js";
 
 const EVERY_MS = 5000;
 const REFUSED = new Set([401, 403, 404]);
@@ -15,12 +16,14 @@ export function useHealth() {
     const abort = new AbortController();
     const asked = new Set(["/readyz", "/metrics"]);
     const ask = async () => {
+      if (!inSight.value) return;
       const [state, figures] = await Promise.all([ready(asked, abort.signal), metrics(asked, abort.signal)]);
       if (!abort.signal.aborted) setHealth({ state, ...figures });
     };
     void ask();
     const timer = setInterval(ask, EVERY_MS);
-    return () => (clearInterval(timer), abort.abort());
+    const stopWatching = inSight.watch(ask);
+    return () => (clearInterval(timer), stopWatching(), abort.abort());
   }, []);
   return health;
 }

@@ -5,6 +5,7 @@ import { get, LostAnswer, post } from "../app/api.js";
 import { useAction } from "../app/commands.js";
 import { whenAnswering } from "../app/connection.js";
 import { href } from "../app/router.js";
+import { whenInSight } from "../app/sight.js";
 import { whole } from "../app/format.js";
 import { Button } from "../ui/controls.js";
 import { Icon } from "../ui/icon.js";
@@ -43,6 +44,7 @@ export function Verification() {
 
 async function watch(id, onRun, signal) {
   while (!signal.aborted) {
+    await whenInSight();
     try {
       const run = await get(`/v1/verification/${id}`, {}, { signal });
       if (signal.aborted) return;
