@@ -211,6 +211,12 @@ async def test_a_table_has_room_beside_a_card_or_stands_below_it_and_scrolls_fro
     await page.get_by_role("group", name="History").focus()
     await page.keyboard.press("ArrowRight")
     await page.wait_for_function("() => document.querySelector('.table-frame').scrollLeft > 0")
+    await page.goto(f"{desk.service.url}/console/#/trial-balance")
+    await page.get_by_role("group", name="Trial balance in KWD").focus()
+    await page.keyboard.press("ArrowRight")
+    await page.wait_for_function(
+        "() => document.activeElement.matches('.table-frame') && document.activeElement.scrollLeft > 0"
+    )
 
 
 async def test_a_row_that_is_pointed_at_stays_where_it_is_while_newer_ones_come(desk: Desk) -> None:

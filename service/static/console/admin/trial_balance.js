@@ -8,6 +8,7 @@ import { Button } from "../ui/controls.js";
 import { At } from "../ui/moment.js";
 import { Card, Page } from "../ui/page.js";
 import { Badge, Empty, Loaded, word } from "../ui/states.js";
+import { TableFrame } from "../ui/table.js";
 
 const OWNERS = { available: "Sellers", held: "Sellers", funding: "House", sales: "House", adjustments: "House" };
 
@@ -26,13 +27,13 @@ function Totals({ totals }) {
   const cell = (value) => html`<${Amount} value=${value} currency=${currency} />`;
   const amount = (name, value) => html`<td role="cell" class="end labelled" data-label=${name}>${cell(value)}</td>`;
   return html`<${Card} title=${currency} aside=${html`<${Badge} name=${balanced ? "completed" : "failed"} label=${balanced ? "Balanced" : "Not balanced"} />`}>
-    <div class="table-frame"><table class="ledger" role="table"><caption class="unseen">Trial balance in ${currency}</caption>
+    <${TableFrame} caption="Trial balance in ${currency}"><table class="ledger" role="table"><caption class="unseen">Trial balance in ${currency}</caption>
       <thead role="rowgroup"><tr role="row">${["Account", "Whose"].map((name) => html`<th key=${name} role="columnheader" scope="col">${name}</th>`)}
         ${["Debits", "Credits", "Balance"].map((name) => html`<th key=${name} role="columnheader" scope="col" class="end">${name}</th>`)}</tr></thead>
       <tbody role="rowgroup">${accounts.map(({ account, debits, credits, balance }) => html`<tr key=${account} role="row">
         <th role="rowheader" scope="row" class="main">${word(account)}</th><td role="cell" class="quiet">${OWNERS[account]}</td>${amount("Debits", debits)}${amount("Credits", credits)}
         <td role="cell" class="end top">${cell(balance)}</td></tr>`)}</tbody>
       <tfoot role="rowgroup"><tr role="row"><th role="rowheader" scope="row" class="main">Total</th><td role="cell" class="quiet"></td>${amount("Debits", total_debits)}${amount("Credits", total_credits)}<td role="cell"></td></tr></tfoot>
-    </table></div>
+    </table></${TableFrame}>
   </${Card}>`;
 }

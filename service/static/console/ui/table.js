@@ -10,10 +10,7 @@ import { Empty, Loaded } from "./states.js";
 
 /** columns: [{name, cell(row), isEnd (numbers), and on cards: isMain (title), isTop (beside it), isQuiet (left out), isLabelled}] */
 export function Table({ caption, columns, rows, keyOf = (row) => row.id, rowClass }) {
-  const frame = useRef();
-  const isScrolling = useScrolling(frame);
-  const reached = isScrolling ? { role: "group", "aria-label": caption, tabindex: 0 } : {};
-  return html`<div ref=${frame} class="table-frame ${isScrolling ? "scrolls" : ""}" ...${reached}><table role="table">
+  return html`<${TableFrame} caption=${caption}><table role="table">
     <caption class="unseen">${caption}</caption>
     <thead role="rowgroup"><tr role="row">
       ${columns.map(({ name, isEnd }) => html`<th key=${name} role="columnheader" scope="col" class=${isEnd ? "end" : ""}>${name}</th>`)}
@@ -23,7 +20,15 @@ export function Table({ caption, columns, rows, keyOf = (row) => row.id, rowClas
         ${columns.map((column) => html`<td key=${column.name} role="cell" data-label=${column.name} class=${classOf(column)}>${column.cell(row)}</td>`)}
       </tr>`)}
     </tbody>
-  </table></div>`;
+  </table></${TableFrame}>`;
+}
+
+/** Around a table: scrolls where there is too little room for it, shows so, and can be scrolled from the keyboard. */
+export function TableFrame({ caption, children }) {
+  const frame = useRef();
+  const isScrolling = useScrolling(frame);
+  const reached = isScrolling ? { role: "group", "aria-label": caption, tabindex: 0 } : {};
+  return html`<div ref=${frame} class="table-frame ${isScrolling ? "scrolls" : ""}" ...${reached}>${children}</div>`;
 }
 
 /** Whether it is wider than its frame: then the keyboard must get to it, to scroll it. */
