@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.console.conftest import PHONE, Desk
+from tests.console.conftest import PASSWORD, PHONE, Desk
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -165,6 +165,23 @@ async def test_news_stays_while_it_is_pointed_at(desk: Desk) -> None:
     await expect(news).to_be_hidden()
 
 
+# How far apart the middles of its digits are from top to bottom: more than a few pixels means two lines.
+SPREAD = """figure => {
+    const range = document.createRange();
+    const walker = document.createTreeWalker(figure, NodeFilter.SHOW_TEXT);
+    const middles = [];
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+        for (let at = 0; at < node.data.length; at++) {
+            range.setStart(node, at);
+            range.setEnd(node, at + 1);
+            const box = range.getBoundingClientRect();
+            if (/[0-9]/.test(node.data[at])) middles.push((box.top + box.bottom) / 2);
+        }
+    }
+    return Math.max(...middles) - Math.min(...middles);
+}"""
+
+
 async def test_long_amounts_are_broken_between_currency_and_number_if_anywhere(desk: Desk) -> None:
     from playwright.async_api import expect
 
@@ -177,26 +194,50 @@ async def test_long_amounts_are_broken_between_currency_and_number_if_anywhere(d
     await expect(page.locator(".balance-figure")).to_have_text(re.compile(r"7,765,432\.875"))
     card = page.locator(".balance-card")
     assert await card.evaluate("card => card.scrollWidth - card.clientWidth") <= 0
-    # How far apart the middles of its digits are from top to bottom: more than a few pixels means two lines.
-    spread = """figure => {
-        const range = document.createRange();
-        const walker = document.createTreeWalker(figure, NodeFilter.SHOW_TEXT);
-        const middles = [];
-        for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-            for (let at = 0; at < node.data.length; at++) {
-                range.setStart(node, at);
-                range.setEnd(node, at + 1);
-                const box = range.getBoundingClientRect();
-                if (/[0-9]/.test(node.data[at])) middles.push((box.top + box.bottom) / 2);
-            }
-        }
-        return Math.max(...middles) - Math.min(...middles);
-    }"""
     for width in (1280, 360):
         await page.set_viewport_size({"width": width, "height": 900})
-        assert await page.locator(".receipt-amount").evaluate(spread) < 16, width
+        assert await page.locator(".receipt-amount").evaluate(SPREAD) < 16, width
     await page.emulate_media(media="print")
-    assert await page.locator(".receipt-amount").evaluate(spread) < 16
+    assert await page.locator(".receipt-amount").evaluate(SPREAD) < 16
+
+
+async def test_a_figure_of_any_length_is_broken_between_currency_and_number_if_anywhere(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller("12345.125", "KWD")
+    page = await desk.signed_in(seller.username, viewport={"width": 360, "height": 740})
+    for address, figures in (("credit", 3), ("statement", 3)):
+        await page.goto(f"{desk.service.url}/console/#/{address}")
+        await expect(page.locator(".stat .figure")).to_have_count(figures)
+        await expect(page.locator(".stat .figure", has_text="KWD 12,345.125")).to_have_count(1)
+        for figure in await page.locator(".stat .figure").all():
+            assert await figure.evaluate(SPREAD) < 16, address
+    largest = await desk.new_seller("9999999999999.99")
+    page = await desk.signed_in(largest.username)
+    await expect(page.locator(".balance-figure")).to_have_text("$9,999,999,999,999.99")
+    assert await page.locator(".balance-figure").evaluate(SPREAD) < 16
+
+
+async def test_a_phone_number_stays_whole_beside_a_long_reference(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller("50.00")
+    await seller.api.post("/v1/charges", {"phone_number": PHONE, "amount": "1.00", "reference": "till 1, " * 12})
+    page = await desk.signed_in(seller.username)
+    phone = page.get_by_role("cell", name=PHONE, exact=True).locator(".phone")
+    await expect(phone).to_be_visible()
+    for width in (1280, 800):
+        await page.set_viewport_size({"width": width, "height": 900})
+        assert await phone.evaluate(SPREAD) < 4, width
+
+
+async def test_a_name_that_begins_with_a_picture_is_not_cut_in_half(desk: Desk) -> None:
+    from playwright.async_api import expect
+
+    body = {"username": "rocket", "password": PASSWORD, "name": "\N{ROCKET} Top-up"}
+    await (await desk.admin()).post("/v1/sellers", body)
+    page = await desk.signed_in("rocket")
+    await expect(page.locator(".avatar")).to_have_text("\N{ROCKET}")
 
 
 async def test_the_usual_amounts_are_those_that_this_seller_sells_most(desk: Desk) -> None:

@@ -63,7 +63,10 @@ async def test_the_pages_of_an_admin_are_for_everyone(desk: Desk, furnished) -> 
     [charge, *_] = (await seller.get("/v1/charges?limit=1"))["data"]
     [entry, *_] = (await seller.get("/v1/transactions?limit=1"))["data"]
     details = (f"sellers/{kiosk}", f"charges/{charge['id']}", f"transactions/{entry['id']}")
-    await walk(page, (*ADMIN_PAGES, *MORE_ADMIN_PAGES, *details, f"sellers/{furnished['long']['id']}"))
+    long = furnished["long"]["id"]
+    entries = (await (await desk.admin()).get(f"/v1/transactions?seller_id={long}"))["data"]
+    long_details = (f"sellers/{long}", *(f"transactions/{entry['id']}" for entry in entries))
+    await walk(page, (*ADMIN_PAGES, *MORE_ADMIN_PAGES, *details, *long_details))
     completed = (await seller.get("/v1/charges?status=completed&limit=1"))["data"][0]
     await page.goto(f"{desk.service.url}/console/#/charges/{completed['id']}")
     await page.get_by_role("button", name="Refund").click()

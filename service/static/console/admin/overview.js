@@ -47,7 +47,7 @@ export function Overview() {
       <${Stat} label="Charges per second" icon="clock" note="Mean of the last ten seconds">${pace.perSecond === null ? html`<i class="ghost"></i>` : html`<span class="figure">${rate(pace.perSecond)}</span>`}</${Stat}>
       <${Money} label="Credit outstanding" icon="wallet" figures=${figures} name="outstanding" note=${() => "Paid for and not sold yet"} />
       <${Declined} counts=${figures?.counts} />
-      <${Stat} label="Pending requests" icon="inbox" note=${html`<a href="#/requests">Decide</a>`}><span class="figure">${pending ?? html`<i class="ghost"></i>`}</span></${Stat}>
+      <${Stat} label="Pending requests" icon="inbox" note=${html`<a href="#/requests">Decide</a>`}><span class="figure" dir="ltr">${pending ?? html`<i class="ghost"></i>`}</span></${Stat}>
       <${Health} />
     </div>
     ${today.current.isPartial && html`<p class="hint">Of the first ${whole(today.current.sellers.size)} sellers.</p>`}

@@ -96,7 +96,7 @@ function Sidebar({ who, current, isOpen, onClose }) {
       </nav>
       <div class="sidebar-foot">
         <a class="who" href="#/account" aria-current=${current === "/account" ? "page" : undefined}>
-          <span class="avatar" aria-hidden="true">${(who.seller?.name || who.username)[0].toUpperCase()}</span>
+          <span class="avatar" aria-hidden="true">${[...(who.seller?.name || who.username)][0].toUpperCase()}</span>
           <span><b dir="auto">${who.seller?.name || who.username}</b><small>${who.role === "admin" ? "Admin" : who.username}</small></span>
         </a>
         <${IconButton} icon="log-out" label="Sign out" onClick=${signOut} />
@@ -113,7 +113,7 @@ function NavItem({ row, current }) {
 
 function PendingCount() {
   const count = usePendingCount();
-  return count ? html`<span class="count"><span aria-hidden="true">${count}</span><span class="unseen">, ${count} pending</span></span>` : null;
+  return count ? html`<span class="count"><span dir="ltr" aria-hidden="true">${count}</span><span class="unseen">, ${count} pending</span></span>` : null;
 }
 
 /** So many characters do not fit beside each other in the size of most balances. */

@@ -17,6 +17,8 @@ import { SellerLink } from "../ui/seller.js";
 import { Badge, Loaded, Notice, word } from "../ui/states.js";
 
 const NEIGHBOURS_MAX = 100;
+/** Details that are amounts; all others are shown as they stand. */
+const AMOUNTS = new Set(["amount", "credit_limit", "charge_amount", "refunded_amount"]);
 
 export function TransactionPage({ who, id }) {
   const resource = useResource(
@@ -51,8 +53,8 @@ function Posting({ entry }) {
   const cell = (value) => value && html`<${Amount} value=${value} currency=${entry.currency} />`;
   return html`<${Card} title="Posting" aside=${html`<${Badge} name=${entry.type} />`}>
     ${rows.length
-      ? html`<table class="posting"><caption class="unseen">Posting</caption><thead><tr><th scope="col">Account</th><th scope="col" class="end">Debit</th><th scope="col" class="end">Credit</th></tr></thead>
-          <tbody>${rows.map(([side, account, debit, credit]) => html`<tr key=${side}><th scope="row">${word(account)}</th><td class="end">${cell(debit)}</td><td class="end">${cell(credit)}</td></tr>`)}</tbody></table>`
+      ? html`<table class="posting" role="table"><caption class="unseen">Posting</caption><thead role="rowgroup"><tr role="row"><th role="columnheader" scope="col">Account</th><th role="columnheader" scope="col" class="end">Debit</th><th role="columnheader" scope="col" class="end">Credit</th></tr></thead>
+          <tbody role="rowgroup">${rows.map(([side, account, debit, credit]) => html`<tr key=${side} role="row"><th role="rowheader" scope="row" class="main">${word(account)}</th><td role="cell" class="end labelled" data-label="Debit">${cell(debit)}</td><td role="cell" class="end labelled" data-label="Credit">${cell(credit)}</td></tr>`)}</tbody></table>`
       : html`<p class="faint">Nothing moves: this entry records a fact.</p>`}
     <div class="balances-after"><div><p>Available after</p><b><${Amount} value=${entry.available_after} currency=${entry.currency} /></b></div>
       <div><p>Held after</p><b><${Amount} value=${entry.held_after} currency=${entry.currency} /></b></div></div>
@@ -69,7 +71,9 @@ function About({ entry, isAdmin }) {
       ["Reason", entry.reason && html`<span dir="auto">${entry.reason}</span>`],
       ["Charge", charge_id && html`<a href=${href(`/charges/${charge_id}`)}><code>${charge_id}</code></a>`],
       ["Credit request", credit_request_id && html`<code>${credit_request_id}</code>`],
-      ...Object.entries(entry.details).map(([name, value]) => [word(name), html`<span class="break" dir="auto">${typeof value === "string" ? value : JSON.stringify(value)}</span>`]),
+      ...Object.entries(entry.details).map(([name, value]) => [word(name), AMOUNTS.has(name)
+        ? html`<${Amount} value=${value} currency=${entry.currency} />`
+        : html`<span class="break" dir="auto">${typeof value === "string" ? value : JSON.stringify(value)}</span>`]),
       ["Position in the journal", entry.position],
       ["Id", html`<${Copyable} text=${entry.id} label="Copy the entry's id" />`],
     ]} />

@@ -12,13 +12,12 @@ export function Amount({ value, currency, isSigned, className = "" }) {
   return html`<span class="amount ${tone} ${className}" dir="ltr">${money(value, currency, { sign: isSigned ? "exceptZero" : "auto" })}</span>`;
 }
 
-/** From so many characters on a figure is set smaller, and may break where there is no room beside it. */
+/** From so many characters on a figure is set smaller, and may break wherever it stands. */
 const LONG = 15;
 
 /** A big figure with its small cents, so that the eye finds the size of it first. */
 export function Figure({ value, currency }) {
-  const full = money(value, currency);
-  const text = full.length > LONG ? breakable(full) : full;
+  const text = breakable(money(value, currency));
   const match = /^(.*\d)([.,]\d{2,4})(\D*)$/.exec(text);
   const hasDecimals = value.includes(".");
   return html`<span class="figure ${isNegative(value) ? "minus" : ""} ${text.length > LONG ? "long" : ""}" dir="ltr">${match && hasDecimals
