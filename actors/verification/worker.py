@@ -1,7 +1,7 @@
 """`python -m actors.verification.worker`: walks the ranges that it is given (see `actors.verification.workers`)."""
 
 import gc
-import signal
+import os
 import sys
 
 import msgspec
@@ -14,8 +14,6 @@ from journal.store import JournalUnavailable, JournalUnreadable
 
 
 def main() -> None:
-    # Ctrl-C is for the process that started this one; that one's end is the end of standard input.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What is read makes no cycles, and to look for them takes a twentieth of the time.
     gc.disable()
     try:
@@ -24,8 +22,6 @@ def main() -> None:
         _say(Answer(0, 0, fault=str(fault)))
     except JournalUnreadable as fault:
         _say(Answer(0, 0, fault=str(fault), is_unreadable=True))
-    except BrokenPipeError:
-        pass
 
 
 async def _work() -> None:
@@ -43,8 +39,13 @@ def _say_chunk(sellers: int, entries: int) -> None:
 
 
 def _say(answer: Answer) -> None:
-    sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
-    sys.stdout.buffer.flush()
+    try:
+        sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # Nobody listens any more. Raised, it would pass for a fault of the connection to the database; and what could
+        # not be written would be tried once more at the end.
+        os._exit(0)
 
 
 if __name__ == "__main__":

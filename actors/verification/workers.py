@@ -88,7 +88,10 @@ class _Work:
 async def _employ(place: bytes, work: _Work) -> None:
     """One worker, from its start to its end."""
     process = await asyncio.create_subprocess_exec(
-        *COMMAND, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        *COMMAND,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C is for this process, which then ends it; also while it starts.
     )
     try:
         assert process.stdin is not None

@@ -3,18 +3,21 @@ entries out, put some in, exchange them, rewrite what comes after, lie in a proj
 the first bad seq; of an untouched journal it says that nothing is wrong."""
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator, Iterator
 from itertools import count, pairwise
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 from msgspec.structs import astuple, replace
 
 from actors.verification import Finding, Progress, verify_journal
 from actors.verification.verifier import BEHIND_ALL
 from actors.verification.walk import Range, Walk
-from actors.verification.workers import walk_in_workers
+from actors.verification.workers import COMMAND, Place, walk_in_workers
 from journal.chain import seal
 from journal.embedded import EmbeddedPostgres
 from journal.entry import Entry, EntryType
@@ -754,6 +757,30 @@ async def test_a_database_that_goes_away_is_no_finding(database: Database, owner
         await owner.execute("SELECT pg_terminate_backend($1)", pid)
         with pytest.raises(JournalUnavailable):
             await verification
+
+
+async def test_a_worker_whose_parent_is_gone_ends_without_a_word(database: Database) -> None:
+    """On what was its parent's terminal, or in its log."""
+    theirs, ours = os.pipe()
+    worker = await asyncio.create_subprocess_exec(
+        *COMMAND, stdin=asyncio.subprocess.PIPE, stdout=ours, stderr=asyncio.subprocess.PIPE
+    )
+    os.close(ours)
+    os.close(theirs)
+    asked = (Place(database.app_url, "cell_00"), Range(ID_MIN, 0, ID_MAX))
+    _, said = await worker.communicate(b"".join(msgspec.json.encode(each) + b"\n" for each in asked))
+    assert (said, worker.returncode) == (b"", 0)
+
+
+async def test_ctrl_c_is_not_for_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their parent ends them; interrupted as it starts, a worker would tell of it. A terminal sends it to a whole group
+    of processes."""
+    answer = 'import os; print(\'{"sellers": 0, "is_end": true, "entries": %d}\' % os.getpgrp())'
+    monkeypatch.setattr("actors.verification.workers.COMMAND", (sys.executable, "-c", answer))
+    groups: list[int] = []
+    await walk_in_workers("", "", [Range(ID_MIN, 0, ID_MAX)], 1, lambda _, group: groups.append(group))
+    assert len(groups) == 1
+    assert groups != [os.getpgrp()]
 
 
 @pytest.mark.parametrize("workers", [0, 1])
