@@ -29,8 +29,9 @@ ENTRIES_PER_REFUSAL: Final = 16
 """One request is refused for so many entries let in, and at least one in each turn."""
 REFUSAL_WAIT_S: Final = 2.0
 """How long a refusal is put off, about, before they are given out faster."""
-LATE_REFUSALS_PER_TURN: Final = 8
-"""Thousands may come at one moment, and so be late at one: all at once they would hold up the others."""
+REFUSALS_PER_TURN_MAX: Final = 8
+"""So many once they are late. Thousands may come at one moment, and so be late at one, and an atomic batch lets in
+thousands of entries: all refusals at once would hold up the others."""
 REFUSALS_MAX: Final = 2_000
 """When so many wait to be refused, the next is refused at once."""
 ON_THEIR_WAY_MAX: Final = 512
@@ -128,7 +129,7 @@ class Turnstile:
         self._given = self._room = min(ENTRIES_PER_TURN, max(0, ON_THEIR_WAY_MAX - self._on_their_way()))
         while self._room > 0 and self._lanes:
             self._let_in()
-        self._refuse(max(1, (self._given - self._room) // ENTRIES_PER_REFUSAL))
+        self._refuse(min(REFUSALS_PER_TURN_MAX, max(1, (self._given - self._room) // ENTRIES_PER_REFUSAL)))
         if nobody_came:
             self._is_turning = False
         elif self._given:
@@ -151,7 +152,7 @@ class Turnstile:
     def _refuse(self, count: int) -> None:
         """Refuses `count` of those who wait for it; more once the oldest has waited its time."""
         if self._refusals and self._refusals[0][0] <= self._loop.time():
-            count = max(count, LATE_REFUSALS_PER_TURN)
+            count = REFUSALS_PER_TURN_MAX
         while self._refusals and count > 0:
             _, wait, refused = self._refusals.popleft()
             if not wait.done():

@@ -2,6 +2,7 @@
 than they are given."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
@@ -183,6 +184,19 @@ async def test_no_refusal_waits_for_long(monkeypatch: pytest.MonkeyPatch) -> Non
     assert last is not None
     async with asyncio.timeout(2):  # One in each look would take three.
         assert await last is RateLimited
+
+
+async def test_a_large_batch_does_not_bring_hundreds_of_refusals_into_one_turn() -> None:
+    """In proportion to its entries they would be: as much work as ten turns, in which nobody else is served."""
+    turnstile = turnstile_of(1, 10_000)
+    crowd(turnstile, ENTRIES_PER_TURN + 1)
+    refused = crowd(turnstile, 800)
+    batches = asyncio.gather(*(turnstile.turn("batches", 10_000) for _ in range(3)))
+    counts = [0]
+    while not batches.done():
+        await a_turn()
+        counts.append(answered(refused))
+    assert max(after - before for before, after in pairwise(counts)) <= 2 * REFUSALS_PER_TURN
 
 
 async def test_refusals_go_on_while_the_way_is_full() -> None:
