@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from actors.account import REQUESTS_PENDING_MAX, Rules
-from actors.actor import InternalError
+from actors.actor import KEYS_SLICE, InternalError
 from actors.batches import SLICE
 from actors.commands import (
     Adjust,
@@ -242,6 +242,29 @@ async def test_nobody_who_repeats_what_was_just_written_is_told_that_nothing_was
         assert isinstance(await doubtful, Done)
         await cell.is_ready()
         assert await cell.ask(charge) == replace(sold, is_replay=True)
+
+
+async def test_nobody_is_told_that_nothing_was_applied_once_one_of_many_keys_was_found() -> None:
+    """The journal is asked for the keys of a large batch in slices, and goes away between two of them."""
+    async with running_cell() as cell:
+        await cell.ask(Adjust(CALLER, 1_000_000, "credit", "a test"))
+        charges = tuple(Charge(_with_key(str(number)), "+15550100001", 1) for number in range(KEYS_SLICE + 1))
+        sold = await cell.ask(ChargeMany(CALLER, charges, True))
+        assert isinstance(sold, ManyDone)
+        cell.directory.in_doubt(None)  # So that nothing is known of its keys.
+        looks: list[None] = []
+
+        def fail_second_look() -> None:
+            looks.append(None)
+            if len(looks) == 2:
+                raise JournalUnavailable("the connection to the database was lost")
+
+        cell.store.meanwhile = fail_second_look
+        with pytest.raises(OutcomeUnknown):
+            await cell.ask(ChargeMany(CALLER, charges, True))
+        again = await cell.ask(ChargeMany(CALLER, charges, True))
+        assert isinstance(again, ManyDone)
+        assert again.results == tuple(replace(each, is_replay=True) for each in sold.results)
 
 
 async def test_an_interruption_that_follows_another_does_not_make_it_forgotten() -> None:
