@@ -48,10 +48,10 @@ from actors.commands import (
     Settle,
     Void,
 )
-from actors.envelope import KEY_REUSED, Envelope, FirstUse, keys_of
+from actors.envelope import EARLIER_ONE_UNKNOWN, KEY_REUSED, Envelope, FirstUse, keys_of
 from journal.entry import Entry
 from journal.projections import Row
-from journal.store import JournalFault, JournalFrozen, KeyOfSide
+from journal.store import JournalFault, JournalFrozen, KeyOfSide, OutcomeUnknown
 
 if TYPE_CHECKING:
     from actors.directory import Directory
@@ -299,6 +299,8 @@ class Actor:
         """The journal already had these of the keys that were submitted. It wrote nothing of this seller and gave all
         its submissions back, to be decided again in the same order on the account as it is in the journal."""
         self.keys = {key: first_use for key, first_use in self.keys.items() if first_use.done is not None}
+        # Known to be used from here on, also if what used them cannot be loaded.
+        self.keys |= {key: FirstUse(None) for key in seqs}
         self.undurable = 0
         again: list[Envelope] = []
         for envelope in withdrawn:
@@ -441,7 +443,10 @@ class Actor:
         is_known = False
         for start in range(0, len(unknown), KEYS_SLICE):
             seqs = await self.directory.store.seqs_of_keys(self.seller_id, unknown[start : start + KEYS_SLICE])
-            await self._load_keys(seqs)
+            try:
+                await self._load_keys(seqs)
+            except JournalFault as fault:
+                raise OutcomeUnknown(*EARLIER_ONE_UNKNOWN.args) from fault
             is_known = is_known or bool(seqs)
         return is_known
 

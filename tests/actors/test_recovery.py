@@ -27,9 +27,18 @@ from actors.commands import (
 )
 from actors.directory import Bounds, Directory
 from journal.committer import CommitterSettings, Submission
-from journal.journal import Journal, JournalSettings
+from journal.journal import Journal, JournalSettings, Standby
 from journal.memory import MemoryDatabase, MemoryStore
-from journal.store import Batch, JournalUnavailable, KeyOfSide, KnownKey, Lease, NotApplied, OutcomeUnknown
+from journal.store import (
+    Batch,
+    JournalFault,
+    JournalUnavailable,
+    KeyOfSide,
+    KnownKey,
+    Lease,
+    NotApplied,
+    OutcomeUnknown,
+)
 
 SELLER_ID = "00000000-0000-7000-8000-000000000001"
 OTHER_ID = "00000000-0000-7000-8000-000000000002"
@@ -265,6 +274,44 @@ async def test_nobody_is_told_that_nothing_was_applied_once_one_of_many_keys_was
         again = await cell.ask(ChargeMany(CALLER, charges, True))
         assert isinstance(again, ManyDone)
         assert again.results == tuple(replace(each, is_replay=True) for each in sold.results)
+
+
+@pytest.mark.parametrize("fault", [JournalUnavailable, Standby])
+async def test_nobody_whose_key_a_flush_has_found_used_is_told_that_nothing_was_applied(
+    fault: type[JournalFault], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though its account, which the key stands in, could not be loaded again."""
+    async with running_cell() as cell:
+        await cell.ask(Adjust(CALLER, 1_000, "credit", "a test"))
+        charge = Charge(_with_key("long ago"), "+15550100001", 100)
+        sold = await cell.ask(charge)
+        assert isinstance(sold, Done)
+        cell.directory.in_doubt(None)  # So that nothing is known of its key.
+        await cell.ask(Settle())
+
+        async def load(seller_id: str) -> None:
+            if fault is Standby:  # Another instance has taken over.
+                cell.directory.in_doubt(None)
+                await asyncio.sleep(0)
+            raise fault("meanwhile")
+
+        with monkeypatch.context() as planted:
+            planted.setattr(cell.store, "load", load)
+            with pytest.raises(OutcomeUnknown):
+                await cell.ask(charge)
+        await cell.ask(Settle())
+
+        async def recorded(seller_id: str, seqs: Sequence[int]) -> None:
+            raise JournalUnavailable("the connection to the database was lost")
+
+        with monkeypatch.context() as planted:
+            planted.setattr(cell.store, "recorded", recorded)
+            for repeat in (charge, ChargeMany(CALLER, (charge,), True)):
+                with pytest.raises(OutcomeUnknown):
+                    await cell.ask(repeat)
+                cell.directory.in_doubt(None)
+        assert await cell.ask(charge) == replace(sold, is_replay=True)
+        assert cell.directory.in_flight == 0
 
 
 async def test_an_interruption_that_follows_another_does_not_make_it_forgotten() -> None:
