@@ -17,7 +17,7 @@ from .compose import script, services
 
 LOGIN = "charge_shop_login"
 # As in the image, but for everybody else at the socket too, so that the passwords are really looked at.
-HBA = "local all postgres trust\nlocal all all scram-sha-256\n"
+HBA = "local postgres postgres scram-sha-256\nlocal all postgres trust\nlocal all all scram-sha-256\n"
 
 
 class Server:
@@ -33,11 +33,11 @@ class Server:
         (place / "data/pg_hba.conf").write_text(HBA)
         settings = f"-c listen_addresses= -c unix_socket_directories={place} -c fsync=off"
         self._run("pg_ctl", "-D", self._data, "-w", "-o", settings, "-l", str(place / "log"), "start")
-        self._run("createdb", f"--host={place}", "--username=postgres", "charge_shop")
+        self._run("createdb", f"--host={place}", "--username=postgres", "--maintenance-db=template1", "charge_shop")
 
     def prepare(self, **passwords: str) -> None:
         """Runs the script."""
-        for name, password in passwords.items():
+        for name, password in ({"superuser_password": "of-the-superuser"} | passwords).items():
             (self._place / name).write_text(password)
         text = script(services()["roles"])
         text = text.replace("/run/database-secrets", str(self._place)).replace("/var/run/postgresql", str(self._place))
@@ -130,6 +130,16 @@ async def test_another_start_sets_the_passwords_again_and_nothing_else(migrated:
         assert await migrate(migrated.url("charge_shop_owner", "a-new-one"), app_user=LOGIN) == 0
     finally:
         migrated.prepare(owner_password="of-the-owner", service_password="of-the-service")
+
+
+async def test_another_start_sets_the_superusers_password_too(server: Server) -> None:
+    """The socket does not ask for it, but the network of the database does, where the service is."""
+    in_the_database_postgres = server.url("postgres", "a-new-one").replace("/charge_shop?", "/postgres?")
+    server.prepare(owner_password="x", service_password="x", superuser_password="of-the-superuser")
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await asyncpg.connect(in_the_database_postgres)
+    server.prepare(owner_password="x", service_password="x", superuser_password="a-new-one")
+    await (await asyncpg.connect(in_the_database_postgres)).close()
 
 
 async def test_nobody_else_gets_in(migrated: Server) -> None:
