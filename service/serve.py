@@ -106,17 +106,16 @@ def _welcome(say: Say, address: str, home: DatabaseHome, settings: Settings, fir
     say(f"Charge Shop is serving at {address} (journal: {where}; API: {address}/swagger/)")
     if first_password is not None:
         say(f"\nThe first admin, shown this once:\n    username: admin\n    password: {first_password}")
-    password = first_password or "ADMIN_PASSWORD"
-    say(CURL_LINES.replace("ADDRESS", address).replace("PASSWORD", password))
+    hint = "" if first_password else ", with the password of the admin `admin` for ADMIN_PASSWORD"
+    say(f"\nTry it: paste these lines into another terminal{hint}.")
+    say(CURL_LINES.replace("ADDRESS", address).replace("ADMIN_PASSWORD", first_password or "ADMIN_PASSWORD"))
     say("Press Ctrl-C to stop.")
 
 
 CURL_LINES = r"""
-Try it: paste these lines into another terminal.
-
     shop=ADDRESS/v1; json='Content-Type: application/json'
     word() { sed "s/.*\"$1\":\"\([^\"]*\)\".*/\1/"; }
-    admin=$(curl -s $shop/auth/token -H "$json" -d '{"username":"admin","password":"PASSWORD"}' | word token)
+    admin=$(curl -s $shop/auth/token -H "$json" -d '{"username":"admin","password":"ADMIN_PASSWORD"}' | word token)
     as_admin="Authorization: Bearer $admin"
     seller=$(curl -s $shop/sellers -H "$as_admin" -H "$json" \
       -d '{"username":"corner-shop","password":"a long password","name":"Corner Shop"}' | word id)

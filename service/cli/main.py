@@ -46,8 +46,12 @@ async def _serve(chosen: Settings, _: argparse.Namespace) -> int:
     return 0 if await serve(chosen, say) else 1
 
 
-def _name(parser: argparse.ArgumentParser) -> None:
+def _admin(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="username of the admin")
+
+
+def _user(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="username of an admin or a seller")
 
 
 def _folder(parser: argparse.ArgumentParser) -> None:
@@ -63,13 +67,13 @@ def _verify(parser: argparse.ArgumentParser) -> None:
 COMMANDS: Final[dict[str, Command]] = {
     "serve": Command(_serve, "migrate, and serve until SIGTERM or Ctrl-C", None),
     "create-admin": Command(
-        commands.create_admin, "make another admin", settings.DATABASE, _name, commands.ask_password
+        commands.create_admin, "make another admin", settings.DATABASE, _admin, commands.ask_password
     ),
     "reset-password": Command(
         commands.reset_password,
         "set a user's password; its tokens end",
         settings.DATABASE,
-        _name,
+        _user,
         commands.ask_password,
     ),
     "migrate": Command(commands.migrate, "bring the database to this release's schema", settings.MIGRATION),

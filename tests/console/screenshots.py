@@ -3,6 +3,7 @@
 A shop of its own is started, furnished, and sold from for two minutes, so that the pictures show what people see.
 """
 
+import argparse
 import asyncio
 import math
 import random
@@ -80,6 +81,9 @@ async def _keep_busy(nobody: Api) -> None:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m tests.console.screenshots", description=__doc__)
+    parser.add_argument("folder", type=Path)
+    options = parser.parse_args()
     if reason := why_not():
         sys.exit(f"no pictures: {reason}")
-    asyncio.run(take(Path(sys.argv[1])))
+    asyncio.run(take(options.folder))

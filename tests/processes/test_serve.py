@@ -47,7 +47,8 @@ def one_line(text: str) -> str:
 async def test_a_restart_keeps_everything_and_repeats_answers_to_the_byte(
     tmp_path: Path, http: aiohttp.ClientSession
 ) -> None:
-    """The password is printed by the first start only; Ctrl-C ends in order; the same key gets the same answer."""
+    """The password is printed by the first start only, also in its curl lines; Ctrl-C ends in order; the same key gets
+    the same answer."""
     options = ("--data-dir", data_dir(tmp_path))
     async with serving(*options, extra={"CHARGE_SHOP_ADMIN_PASSWORD": ""}) as first:
         said = "".join(first.log) + await first.until_it_says("password: ") if first.reading is None else ""
@@ -56,6 +57,7 @@ async def test_a_restart_keeps_everything_and_repeats_answers_to_the_byte(
             said = "".join(first.log)
         password = re.search(r"password: (\S+)", said)
         assert password is not None
+        assert "ADMIN_PASSWORD" not in said
         admin = await Client(http, first.address).signed_in("admin", password[1])
         _, seller = await new_seller(admin, "10.00")
         status, _, _, sold = await seller.charge("10.00", "sold")
@@ -74,7 +76,9 @@ async def test_a_restart_keeps_everything_and_repeats_answers_to_the_byte(
         assert problem | {"request_id": ""} == declined[1] | {"request_id": ""}
         assert (await again.charge("0.01", "a new key"))[0] == 201
         assert await second.end() == 0
-        assert "password:" not in "".join(second.log)
+        said = "".join(second.log)
+        assert "password:" not in said
+        assert "for ADMIN_PASSWORD" in said, "the curl lines hold a word to replace"
 
 
 async def new_credit(admin: Client, seller: Client, amount: str) -> None:
