@@ -119,11 +119,11 @@ CURL_LINES = r"""
     as_admin="Authorization: Bearer $admin"
     seller=$(curl -s $shop/sellers -H "$as_admin" -H "$json" \
       -d '{"username":"corner-shop","password":"a long password","name":"Corner Shop"}' | word id)
-    curl -s $shop/sellers/$seller/adjustments -H "$as_admin" -H "$json" \
+    curl -sw '\n' $shop/sellers/$seller/adjustments -H "$as_admin" -H "$json" \
       -d '{"amount":"100.00","direction":"credit","reason":"opening credit"}'
     token=$(curl -s $shop/auth/token -H "$json" \
       -d '{"username":"corner-shop","password":"a long password"}' | word token)
-    curl -s $shop/charges -H "Authorization: Bearer $token" -H "$json" -H "Idempotency-Key: first-sale" \
+    curl -sw '\n' $shop/charges -H "Authorization: Bearer $token" -H "$json" -H "Idempotency-Key: first-sale" \
       -d '{"phone_number":"+15550100001","amount":"5.00"}'
-    curl -s $shop/balance -H "Authorization: Bearer $token"
+    curl -sw '\n' $shop/balance -H "Authorization: Bearer $token"
 """
