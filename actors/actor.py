@@ -21,7 +21,6 @@ from collections import deque
 from collections.abc import Coroutine, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from msgspec.structs import replace
 
 from actors import batches
 from actors.account import (
@@ -242,7 +241,7 @@ class Actor:
             self.show_in_order(envelope, KEY_REUSED)
         elif first_use.done is not None:
             self.directory.count("replayed")
-            envelope.answer(replace(first_use.done, is_replay=True))
+            envelope.answer(first_use.repeated())
         else:
             self.directory.count("replayed")
             first_use.waiting = (*first_use.waiting, envelope)
@@ -465,7 +464,7 @@ class Actor:
         journal might show an older state of it."""
         store = self.directory.store
         if self.undurable:
-            await self._durable()
+            await self.durable()
         if isinstance(command, DecideCredit):
             request = await store.load_request(self.seller_id, subject_id)
             if request is not None:
@@ -482,7 +481,7 @@ class Actor:
         elif isinstance(command, Capture | Void | Refund):
             forget_closed(self.account, command.charge_id)
 
-    async def _durable(self) -> None:
+    async def durable(self) -> None:
         """Waits for all that was submitted so far."""
         self.directory.journal.check_open()
         barrier = self._unasked()

@@ -11,7 +11,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from actors.account import SUSPENDED, apply, charge, decline, has_due
-from actors.commands import Charge, ChargeMany, Refusal
+from actors.commands import Charge, ChargeMany, Done, ManyDone, Refusal
 from actors.envelope import KEY_REUSED, Envelope, FirstUse, keys_of
 from journal.entry import Entry
 from journal.projections import Row
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 SLICE: Final = 64
 """Charges, or commands, decided in a row before the event loop is let go: about a millisecond."""
+REPEATS_SLICE: Final = 1024
+"""Answers of before that are repeated in a row."""
 
 
 def decide_many(actor: "Actor", envelope: Envelope, command: ChargeMany, is_prepared: bool) -> bool:
@@ -89,20 +91,19 @@ async def decide_atomic(actor: "Actor", envelope: Envelope, command: ChargeMany)
     then, the account in memory is ahead of the journal, and the actor is dropped."""
     # It may have been decided in part before, and stopped when the journal gave back what was ahead of it.
     envelope.reset()
-    answered = _refused_or_repeated(actor, command)
-    if isinstance(answered, Refusal):
-        actor.directory.count(answered.code)
-        actor.show_in_order(envelope, answered)
-        return
-    if answered is not None:
-        envelope.results = [*answered]
-        _submit(actor, envelope, [], [])
-        return
-    await asyncio.sleep(0)
+    journal = actor.directory.journal
     try:
-        # The journal was asked for its keys meanwhile, and a hold that is given back is submitted at once.
-        actor.directory.journal.check_writable()
-    except JournalFault as fault:
+        answered = await _refused_or_repeated(actor, command)
+        journal.check_open()  # Time has passed since it was asked.
+        if isinstance(answered, Refusal):
+            actor.directory.count(answered.code)
+            actor.show_in_order(envelope, answered)
+            return
+        if answered is not None:
+            actor.show(envelope, await _repeated(actor, answered))
+            return
+        journal.check_writable()
+    except JournalFault as fault:  # Nothing is applied yet.
         envelope.fail_attempt(fault)
         return
     account = actor.account
@@ -121,14 +122,16 @@ async def decide_atomic(actor: "Actor", envelope: Envelope, command: ChargeMany)
         if index % SLICE == SLICE - 1:
             await asyncio.sleep(0)
     envelope.results = list(range(len(entries)))
-    actor.directory.journal.check_writable()
+    journal.check_writable()
     _submit(actor, envelope, entries, rows)
 
 
-def _refused_or_repeated(actor: "Actor", command: ChargeMany) -> Refusal | list[FirstUse] | None:
+async def _refused_or_repeated(actor: "Actor", command: ChargeMany) -> Refusal | list[FirstUse] | None:
     """Why it is refused; or what it repeats, if all its keys are known and meant the same; None for a new one."""
     keys = list(keys_of(command))
+    await asyncio.sleep(0)
     known = [first_use for key in keys if (first_use := actor.keys.get(key)) is not None]
+    await asyncio.sleep(0)
     if not known and len(set(keys)) == len(keys):
         return SUSPENDED if actor.account.is_suspended else None
     is_same = len(known) == len(command.charges) and all(
@@ -136,6 +139,18 @@ def _refused_or_repeated(actor: "Actor", command: ChargeMany) -> Refusal | list[
         for first_use, each in zip(known, command.charges, strict=True)
     )
     return known if is_same else KEY_REUSED
+
+
+async def _repeated(actor: "Actor", first_uses: list[FirstUse]) -> ManyDone:
+    """The answers of before, once all of them are durable."""
+    if actor.undurable:
+        await actor.durable()
+    results: list[Done] = []
+    for index, first_use in enumerate(first_uses):
+        results.append(first_use.repeated())
+        if index % REPEATS_SLICE == REPEATS_SLICE - 1:
+            await asyncio.sleep(0)
+    return ManyDone(tuple(results))
 
 
 def _struck(command: ChargeMany, credit: int) -> int | None:

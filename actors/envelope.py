@@ -36,10 +36,14 @@ class FirstUse(Struct, eq=False, gc=False):
     done: Done | None = None
     waiting: "tuple[Envelope, ...]" = ()
 
-    def answer_waiting(self) -> None:
+    def repeated(self) -> Done:
+        """The answer to a repeat."""
         assert self.done is not None
+        return replace(self.done, is_replay=True)
+
+    def answer_waiting(self) -> None:
         for envelope in self.waiting:
-            envelope.answer(replace(self.done, is_replay=True))
+            envelope.answer(self.repeated())
         self.waiting = ()
 
 
@@ -107,8 +111,7 @@ class Envelope(Submission):
                 results.append(dones[result])
             elif isinstance(result, FirstUse):
                 # It was ahead of this, in the journal or in the queue, so it is durable by now.
-                assert result.done is not None
-                results.append(replace(result.done, is_replay=True))
+                results.append(result.repeated())
             else:
                 results.append(result)
         return ManyDone(tuple(results))
