@@ -19,8 +19,8 @@ It must not wait for anything itself: while something is loaded a task waits, an
 import asyncio
 from collections import deque
 from collections.abc import Coroutine, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Final
-
 
 from actors import batches
 from actors.account import (
@@ -401,8 +401,9 @@ class Actor:
                 self._fail_mailbox(fault)
                 return
             self.mailbox.popleft()
-            handled += 1
-            if handled % batches.SLICE == 0:
+            handled += batches.charges_in(envelope.command)
+            if handled >= batches.SLICE:
+                handled = 0
                 await asyncio.sleep(0)
         self.task = self.mailbox = None
 
@@ -438,10 +439,14 @@ class Actor:
 
     async def _find_keys(self, command: Command) -> bool:
         """Whether the journal knew any key of the command that was not in memory."""
-        unknown = [key for key in keys_of(command) if key not in self.keys]
+        keys = keys_of(command)
         is_known = False
-        for start in range(0, len(unknown), KEYS_SLICE):
-            seqs = await self.directory.store.seqs_of_keys(self.seller_id, unknown[start : start + KEYS_SLICE])
+        while some := list(islice(keys, KEYS_SLICE)):
+            unknown = [key for key in some if key not in self.keys]
+            if not unknown:
+                await asyncio.sleep(0)
+                continue
+            seqs = await self.directory.store.seqs_of_keys(self.seller_id, unknown)
             try:
                 await self._load_keys(seqs)
             except JournalFault as fault:

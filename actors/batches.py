@@ -11,7 +11,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from actors.account import SUSPENDED, apply, charge, decline, has_due
-from actors.commands import Charge, ChargeMany, Done, ManyDone, Refusal
+from actors.commands import Charge, ChargeMany, Command, Done, ManyDone, Refusal
 from actors.envelope import KEY_REUSED, Envelope, FirstUse, keys_of
 from journal.entry import Entry
 from journal.projections import Row
@@ -24,6 +24,11 @@ SLICE: Final = 64
 """Charges, or commands, decided in a row before the event loop is let go: about a millisecond."""
 REPEATS_SLICE: Final = 1024
 """Answers of before that are repeated in a row."""
+
+
+def charges_in(command: Command) -> int:
+    """What the command weighs, in charges."""
+    return len(command.charges) if isinstance(command, ChargeMany) else 1
 
 
 def decide_many(actor: "Actor", envelope: Envelope, command: ChargeMany, is_prepared: bool) -> bool:
