@@ -253,7 +253,7 @@ class Actor:
         key = (caller.by_admin, caller.idempotency_key)
         self.keys[key] = first_use
         self.directory.remember(self, key)
-        envelope.uses.append((index, first_use))
+        envelope.uses[index] = first_use
 
     def known(self, command: Command) -> Iterator[FirstUse]:
         """The earlier uses of the command's keys, as far as they are in memory."""
@@ -304,7 +304,7 @@ class Actor:
         again: list[Envelope] = []
         for envelope in withdrawn:
             again.append(envelope)
-            for _, first_use in envelope.uses:
+            for first_use in envelope.uses.values():
                 again.extend(first_use.waiting)
         for envelope in again:
             self._know_again(envelope)

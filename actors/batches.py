@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from actors.account import SUSPENDED, apply, charge, decline, has_due
 from actors.commands import Charge, ChargeMany, Command, Done, ManyDone, Refusal
-from actors.envelope import KEY_REUSED, Envelope, FirstUse, keys_of
+from actors.envelope import KEY_REUSED, Envelope, FirstUse
 from journal.entry import Entry
 from journal.projections import Row
 from journal.store import JournalFault, JournalFrozen
@@ -133,12 +133,13 @@ async def decide_atomic(actor: "Actor", envelope: Envelope, command: ChargeMany)
 
 async def _refused_or_repeated(actor: "Actor", command: ChargeMany) -> Refusal | list[FirstUse] | None:
     """Why it is refused; or what it repeats, if all its keys are known and meant the same; None for a new one."""
-    keys = list(keys_of(command))
+    known = list(actor.known(command))
     await asyncio.sleep(0)
-    known = [first_use for key in keys if (first_use := actor.keys.get(key)) is not None]
-    await asyncio.sleep(0)
-    if not known and len(set(keys)) == len(keys):
-        return SUSPENDED if actor.account.is_suspended else None
+    if not known:
+        # All of one side, so the text alone tells them apart.
+        texts = [each.caller.idempotency_key for each in command.charges if each.caller.idempotency_key is not None]
+        if len(set(texts)) == len(texts):
+            return SUSPENDED if actor.account.is_suspended else None
     is_same = len(known) == len(command.charges) and all(
         first_use.request_hash == each.caller.request_hash
         for first_use, each in zip(known, command.charges, strict=True)

@@ -66,8 +66,9 @@ class Envelope(Submission):
         self.command = command
         self.reply = reply
         self.opening: Entry | None = None
-        self.uses: list[tuple[int, FirstUse]] = []
-        """Which of the entries (by index) use up a key."""
+        self.uses: dict[int, FirstUse] = {}
+        """Which of the entries (by index) use up a key. Neither these nor the dict are walked by the garbage collector,
+        as pairs would be, ten thousand of them for a large batch."""
         self.verdict: Outcome | None = None
         """The answer of a command without entries."""
         self.results: list[int | FirstUse | Refusal] | None = None
@@ -77,7 +78,7 @@ class Envelope(Submission):
         """As it was before it was decided."""
         self.entries, self.rows = (), ()
         self.opening = self.verdict = self.results = None
-        self.uses = []
+        self.uses = {}
 
     def committed(self, last_position: int) -> None:
         actor = self.actor
@@ -89,11 +90,11 @@ class Envelope(Submission):
             return
         actor.became_durable()
         dones = self._dones(last_position)
-        for index, first_use in self.uses:
+        for index, first_use in self.uses.items():
             first_use.done = dones[index]
         # What a command was about, and its key, stand on its last entry.
         self.answer(dones[-1] if self.results is None else self.many(dones))
-        for _, first_use in self.uses:
+        for first_use in self.uses.values():
             if first_use.waiting:
                 first_use.answer_waiting()
 
@@ -118,7 +119,7 @@ class Envelope(Submission):
 
     def failed(self, fault: JournalFault) -> None:
         self.fail_attempt(fault)
-        for _, first_use in self.uses:
+        for first_use in self.uses.values():
             for waiting in first_use.waiting:
                 waiting.fail(fault)
             first_use.waiting = ()
@@ -126,7 +127,7 @@ class Envelope(Submission):
     def fail_attempt(self, fault: JournalFault) -> None:
         """Fails with `fault`, unless an earlier request under one of its keys may have been applied. Then "not applied"
         would be true of this attempt only, and mislead the client: it is told that the outcome is unknown."""
-        own = {first_use for _, first_use in self.uses}
+        own = set(self.uses.values())
         is_repeated = any(first_use not in own for first_use in self.actor.known(self.command))
         self.fail(EARLIER_ONE_UNKNOWN if is_repeated else fault)
 
