@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 SLICE: Final = 64
 """Charges, or commands, decided in a row before the event loop is let go: about a millisecond."""
-REPEATS_SLICE: Final = 1024
-"""Answers of before that are repeated in a row."""
 
 
 def charges_in(command: Command) -> int:
@@ -140,11 +138,12 @@ async def _refused_or_repeated(actor: "Actor", command: ChargeMany) -> Refusal |
         texts = [each.caller.idempotency_key for each in command.charges if each.caller.idempotency_key is not None]
         if len(set(texts)) == len(texts):
             return SUSPENDED if actor.account.is_suspended else None
-    is_same = len(known) == len(command.charges) and all(
+    if len(known) == len(command.charges) and all(
         first_use.request_hash == each.caller.request_hash
         for first_use, each in zip(known, command.charges, strict=True)
-    )
-    return known if is_same else KEY_REUSED
+    ):
+        return known
+    return KEY_REUSED
 
 
 async def _repeated(actor: "Actor", first_uses: list[FirstUse]) -> ManyDone:
@@ -154,7 +153,7 @@ async def _repeated(actor: "Actor", first_uses: list[FirstUse]) -> ManyDone:
     results: list[Done] = []
     for index, first_use in enumerate(first_uses):
         results.append(first_use.repeated())
-        if index % REPEATS_SLICE == REPEATS_SLICE - 1:
+        if index % SLICE == SLICE - 1:
             await asyncio.sleep(0)
     return ManyDone(tuple(results))
 

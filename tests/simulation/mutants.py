@@ -316,11 +316,6 @@ MUTANTS: Final = (
     ),
     _mutant(
         4,
-        "an atomic batch that was stopped goes on with what it had",
-        patch(f"{_BATCHES}:decide_atomic", ("envelope.reset()", "pass")),
-    ),
-    _mutant(
-        4,
         "an atomic batch is decided by its last charge alone",
         patch(
             f"{_BATCHES}:_struck",
@@ -332,7 +327,7 @@ MUTANTS: Final = (
         "an atomic batch does not ask the journal for its keys",
         patch(
             f"{_ACTOR}._find_keys",
-            ("unknown[start : start + KEYS_SLICE]", "[]"),
+            ("seqs_of_keys(self.seller_id, unknown)", "seqs_of_keys(self.seller_id, [])"),
         ),
     ),
     _mutant(
@@ -349,6 +344,11 @@ MUTANTS: Final = (
         3,
         "a batch shows a repeated charge before it is durable",
         patch(f"{_BATCHES}:_submit", ("elif actor.undurable == 0:", "elif True:")),
+    ),
+    _mutant(
+        3,
+        "an atomic batch is repeated before it is durable",
+        patch(f"{_BATCHES}:_repeated", ("if actor.undurable:", "if False:")),
     ),
     # --- 5: one order ---
     _mutant(
