@@ -9,6 +9,7 @@
     credit_requests credit requests
     accounts        balances now and as of a time; the last hash of every seller
     statement       what happened between two balances
+    totals          what a statement has added up before
     trial_balance   debits against credits, over everything
     audit           everything, in chunks, for a verification
 

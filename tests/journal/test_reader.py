@@ -3,6 +3,7 @@ and repeats nothing, whatever the filters."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from copy import deepcopy
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -14,6 +15,7 @@ from journal.entry import CHARGE_OPENERS, Entry, EntryType, Ledger, flow_of, mov
 from journal.ids import entry_id, tag_of
 from journal.projections import ChargeRow, ChargeStatus, CreditRequestRow, CreditRequestStatus, unwritten_charge
 from journal.reader import Head, Key, PostedEntry, Reader, SubjectRecord, WrongKey
+from journal.reading import totals
 from journal.service_role import SERVICE_ROLE
 from journal.store import JournalUnavailable
 from tests.conftest import Database
@@ -340,26 +342,59 @@ async def test_a_former_balance_is_the_last_entrys_at_that_time_inclusive(writte
     assert await reader.balance_at(STRANGER, START_US) is None
 
 
-async def test_a_statement_adds_up_from_one_balance_to_the_other(written: Written, reader: Reader) -> None:
+@pytest.mark.parametrize("block_entries", [1, 7, 10_000])
+async def test_a_statement_adds_up_from_one_balance_to_the_other(
+    written: Written, reader: Reader, block_entries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it is put together from blocks, all of them counted anew, some of them, or none."""
+    monkeypatch.setattr(totals, "BLOCK_ENTRIES", block_entries)
     for seller_id in written.shop.sellers:
-        for window in windows(written.shop):
-            statement = await reader.statement(seller_id, **window)
-            assert statement is not None
-            inside = [entry for entry in written.shop.of(seller_id) if within(window, entry)]
-            before = [e for e in written.shop.of(seller_id) if window["from_us"] and e.at_us < window["from_us"]]
-            opening = before[-1].available_after if before else 0
-            assert statement.currency == written.currencies[seller_id]
-            assert statement.entries == len(inside)
-            assert statement.opening_balance == opening
-            assert statement.closing_balance == (inside[-1].available_after if inside else opening)
-            assert {type_: (total.count, total.amount) for type_, total in statement.totals.items()} == {
-                type_: (
-                    sum(entry.type is type_ for entry in inside),
-                    sum(entry.amount for entry in inside if entry.type is type_),
-                )
-                for type_ in {entry.type for entry in inside}
-            }
+        for window in windows(written.shop) * 2:
+            await adds_up(written.shop, reader, seller_id, window)
     assert await reader.statement(STRANGER, None, None) is None
+
+
+async def test_a_statement_is_not_of_what_a_restore_took_back(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(totals, "BLOCK_ENTRIES", 10)
+    shop = Shop(seed=8, sellers=2).play(200)
+    restored = deepcopy(shop)
+    shop.play(300)
+    restored.random.seed(9)
+    restored.play(300)
+    server_settings = {"role": SERVICE_ROLE}
+    async with (
+        asyncpg.create_pool(database.app_url, min_size=1, max_size=2, server_settings=server_settings) as pool,
+        asyncpg.create_pool(database.owner_url, min_size=1, max_size=1) as owners,
+    ):
+        reader = Reader(pool)
+        for history in (shop, restored):
+            await owners.execute("ALTER TABLE cell_00.entries DISABLE TRIGGER USER")
+            await owners.execute("TRUNCATE cell_00.entries, cell_00.accounts, cell_00.charges, cell_00.credit_requests")
+            await owners.execute("TRUNCATE shop.users CASCADE")
+            await history.write(database.app_url, owners)
+            for seller_id in history.sellers:
+                await adds_up(history, reader, seller_id, {"from_us": None, "to_us": None})
+
+
+async def adds_up(shop: Shop, reader: Reader, seller_id: str, window: Window) -> None:
+    statement = await reader.statement(seller_id, **window)
+    assert statement is not None
+    inside = [entry for entry in shop.of(seller_id) if within(window, entry)]
+    before = [entry for entry in shop.of(seller_id) if window["from_us"] and entry.at_us < window["from_us"]]
+    opening = before[-1].available_after if before else 0
+    assert statement.currency == next(account.currency for account in shop.accounts if account.seller_id == seller_id)
+    assert statement.entries == len(inside)
+    assert statement.opening_balance == opening
+    assert statement.closing_balance == (inside[-1].available_after if inside else opening)
+    assert {type_: (total.count, total.amount) for type_, total in statement.totals.items()} == {
+        type_: (
+            sum(entry.type is type_ for entry in inside),
+            sum(entry.amount for entry in inside if entry.type is type_),
+        )
+        for type_ in {entry.type for entry in inside}
+    }
 
 
 async def test_the_trial_balance_is_the_sum_of_everything(written: Written, reader: Reader) -> None:

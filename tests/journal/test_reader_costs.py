@@ -10,6 +10,7 @@ import pytest
 from journal.entry import CHARGE_OPENERS, EntryType
 from journal.projections import ChargeStatus, CreditRequestStatus
 from journal.reader import Reader
+from journal.reading import totals
 from journal.reading.cell import READ_SETTINGS
 from journal.service_role import SERVICE_ROLE
 from tests.conftest import Database
@@ -110,6 +111,26 @@ async def test_every_page_costs_a_few_probes_with_plans_of_an_empty_journal(data
         assert passed_over(plan) <= PASSED_OVER_MAX, f"{statement}\n{arguments}\n{outline(plan)}"
         assert not chooses_types(plan), f"{statement}\n{arguments}\n{outline(plan)}"
     await planner.close()
+
+
+async def test_a_second_statement_counts_no_block_of_entries_again(
+    database: Database, pool: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    block_entries = 100
+    monkeypatch.setattr(totals, "BLOCK_ENTRIES", block_entries)
+    shop = Shop(seed=4, sellers=1).play(1_500)
+    async with asyncpg.create_pool(database.owner_url, min_size=1, max_size=1) as owners:
+        await shop.write(database.app_url, owners)
+    hot, begin, end = shop.sellers[0], shop.entries[150].at_us, shop.entries[-150].at_us
+    recorder = Recorder(pool)
+    counted = []
+    for from_us, to_us in ((None, None), (begin, end)):
+        recorder.asked.clear()
+        await recorder.statement(hot, from_us, to_us)
+        ((firsts, lasts),) = [arguments[1:3] for text, arguments in recorder.asked if "unnest($2" in text]
+        counted.append(sum(last + 1 - first for first, last in zip(firsts, lasts, strict=True)))
+    assert counted[0] == len(shop.entries)
+    assert counted[1] < 2 * block_entries
 
 
 async def explain(connection: Any, statement: Any, arguments: tuple[Any, ...]) -> dict[str, Any]:
