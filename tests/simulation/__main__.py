@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from contextlib import suppress
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -71,21 +72,25 @@ def _fix_hashes() -> None:
 
 def _seeds(start: int, count: int, workers: int) -> int:
     summary = Summary()
-    chunks = run_seeds(start, count, workers)
-    with _progress() as progress:
+    with _progress() as progress, suppress(KeyboardInterrupt):
         bar = progress.add_task("simulating", total=count, rate="")
-        for chunk in chunks:
+        for chunk in run_seeds(start, count, workers):
             summary.add(chunk)
+            for result in chunk.failures:
+                progress.console.print(f"seed {result.seed} failed: {result.violation}", markup=False)
             rate = f"{summary.seeds_per_s:.0f} seeds/s"
             if summary.failures:
                 rate += f", {len(summary.failures)} FAILED"
             progress.update(bar, completed=summary.seeds, rate=rate)
-    _report(summary)
+    _report(summary, counted_every(count))
+    if summary.seeds < count:
+        print(f"INTERRUPTED: {count:,} seeds were to be run")
+        return 1
     is_complete = count < COMPLETE_SEEDS or _report_unreached(summary)
     return 0 if is_complete and not summary.failures else 1
 
 
-def _report(summary: Summary) -> None:
+def _report(summary: Summary, counted: int) -> None:
     for result in sorted(summary.failures, key=lambda each: each.seed)[:FAILURES_SHOWN_MAX]:
         print(f"\n=== seed {result.seed}: {result.violation}\n")
         print("\n".join(result.history))
@@ -95,7 +100,7 @@ def _report(summary: Summary) -> None:
     print("\nfaults and answers")
     for name, times in sorted(summary.counts.items()):
         print(f"{times:10,}  {name}")
-    print(f"\nways of recovery, in the seeds where they were counted (one in {counted_every(summary.seeds)})")
+    print(f"\nways of recovery, in the seeds where they were counted (one in {counted})")
     for name, times in branch_counts(summary.lines).items():
         print(f"{times:10,}  {name}")
     print(

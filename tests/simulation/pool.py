@@ -1,6 +1,7 @@
 """Runs many seeds on all cores, in processes of their own."""
 
 import multiprocessing
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -67,10 +68,11 @@ def counted_every(count: int) -> int:
 
 
 def run_seeds(start: int, count: int, workers: int) -> Iterator[Chunk]:
-    """Yields as chunks of seeds are done, in any order."""
+    """Yields as chunks of seeds are done, in any order. The workers do not hear of an interruption."""
     chunks = [range(at, min(at + CHUNK, start + count)) for at in range(start, start + count, CHUNK)]
     run = partial(_run_chunk, counted_every=counted_every(count))
-    with multiprocessing.get_context("fork").Pool(workers) as pool:
+    deaf = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    with multiprocessing.get_context("fork").Pool(workers, initializer=deaf) as pool:
         yield from pool.imap_unordered(run, chunks)
 
 
