@@ -2,13 +2,12 @@
 seeds, or never."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 
 import pytest
 from msgspec.structs import replace
 
-from actors.account import REQUESTS_PENDING_MAX, Rules
+from actors.account import REQUESTS_PENDING_MAX
 from actors.actor import KEYS_SLICE, InternalError
 from actors.batches import SLICE
 from actors.commands import (
@@ -16,7 +15,6 @@ from actors.commands import (
     Caller,
     Charge,
     ChargeMany,
-    Command,
     Done,
     ManyDone,
     Outcome,
@@ -25,100 +23,17 @@ from actors.commands import (
     RequestCredit,
     Settle,
 )
-from actors.directory import Bounds, Directory
-from journal.committer import CommitterSettings, Submission
-from journal.journal import Journal, JournalSettings, Standby
-from journal.memory import MemoryDatabase, MemoryStore
+from journal.committer import Submission
+from journal.journal import Standby
 from journal.store import (
-    Batch,
     JournalFault,
     JournalUnavailable,
-    KeyOfSide,
-    KnownKey,
-    Lease,
     NotApplied,
     OutcomeUnknown,
 )
+from tests.actors.cells import CALLER, OTHER_ID, SELLER_ID, WITHIN_S, running_cell
 
-SELLER_ID = "00000000-0000-7000-8000-000000000001"
-OTHER_ID = "00000000-0000-7000-8000-000000000002"
-CALLER = Caller(SELLER_ID, False)
 BATCH = ChargeMany(CALLER, (Charge(Caller(SELLER_ID, False, "key", bytes(16)), "+15550100001", 100),), True)
-WITHIN_S = 5.0
-
-
-class FailingStore(MemoryStore):
-    def __init__(self) -> None:
-        super().__init__(MemoryDatabase(), lambda: 0.0)
-        self.is_away = False
-        self.meanwhile: Callable[[], None] = lambda: None
-        """Happens while the journal is asked for keys."""
-        self.may_flush = asyncio.Event()
-        self.may_flush.set()
-        self.is_flushing = False
-        """Set once one has begun; never set back here."""
-        self.is_lost_at_once = False
-        """The connection that a new epoch is raised with is lost as soon as that is done."""
-
-    async def flush(self, epoch: int, batch: Batch) -> list[KnownKey]:
-        self.is_flushing = True
-        await self.may_flush.wait()
-        known = await super().flush(epoch, batch)
-        if self.is_away:
-            self.is_connected = False
-            raise OutcomeUnknown("the answer was lost")
-        return known
-
-    def lose_connection(self) -> None:
-        self.is_away, self.is_connected = True, False
-        self.on_lost()
-
-    async def raise_epoch(self, ttl_s: float) -> Lease | None:
-        if self.is_away:
-            raise JournalUnavailable("there is no connection to the database")
-        self.is_connected = not self.is_lost_at_once
-        self.is_away = self.is_lost_at_once
-        return await super().raise_epoch(ttl_s)
-
-    async def seqs_of_keys(self, seller_id: str, keys: Sequence[KeyOfSide]) -> dict[KeyOfSide, int]:
-        self.meanwhile()
-        await asyncio.sleep(0.01)
-        return await super().seqs_of_keys(seller_id, keys)
-
-
-class Cell:
-    def __init__(self) -> None:
-        self.now_us = 1_000_000
-        self.store = FailingStore()
-        self.directory = Directory(
-            self.store, self._currency_of, rules=Rules(), bounds=Bounds(), clock_us=lambda: self.now_us
-        )
-        committer = CommitterSettings(retry_delay_s=0.001)
-        self.journal = Journal(self.store, JournalSettings("a test", committer=committer), self.directory)
-        self.directory.attach(self.journal)
-
-    @staticmethod
-    async def _currency_of(seller_id: str) -> str:
-        return "USD"
-
-    async def ask(self, command: Command, seller_id: str = SELLER_ID) -> Outcome:
-        async with asyncio.timeout(WITHIN_S):
-            return await self.directory.ask(seller_id, command)
-
-    async def is_ready(self) -> None:
-        async with asyncio.timeout(WITHIN_S):
-            while not self.journal.is_ready:
-                await asyncio.sleep(0.001)
-
-
-@asynccontextmanager
-async def running_cell() -> AsyncIterator[Cell]:
-    cell = Cell()
-    run = asyncio.create_task(cell.journal.run())
-    await cell.is_ready()
-    yield cell
-    cell.journal.stop()
-    await run
 
 
 async def test_an_atomic_batch_is_not_decided_once_the_journal_recovers() -> None:

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from actors.commands import Adjust, Charge
 from actors.sweeper import sweep
-from tests.actors.test_recovery import CALLER, OTHER_ID, SELLER_ID, running_cell
+from tests.actors.cells import CALLER, OTHER_ID, SELLER_ID, running_cell
 
 
 async def test_a_seller_that_cannot_be_loaded_keeps_nobodys_hold() -> None:
