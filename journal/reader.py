@@ -5,6 +5,7 @@ from journal.reading.charges import Charges
 from journal.reading.credit_requests import CreditRequests
 from journal.reading.records import (
     AccountState,
+    CurrencySummary,
     CurrencyTotals,
     Head,
     Key,
@@ -12,16 +13,19 @@ from journal.reading.records import (
     PostedEntry,
     StatementRecord,
     SubjectRecord,
+    Summary,
     Total,
     TrialBalance,
     WrongKey,
 )
 from journal.reading.statement import Statements
+from journal.reading.summary import Summaries
 from journal.reading.transactions import Transactions
 from journal.reading.trial_balance import TrialBalances
 
 __all__ = [
     "AccountState",
+    "CurrencySummary",
     "CurrencyTotals",
     "Head",
     "Key",
@@ -30,11 +34,12 @@ __all__ = [
     "Reader",
     "StatementRecord",
     "SubjectRecord",
+    "Summary",
     "Total",
     "TrialBalance",
     "WrongKey",
 ]
 
 
-class Reader(Transactions, Charges, CreditRequests, Accounts, Statements, TrialBalances):
+class Reader(Transactions, Charges, CreditRequests, Accounts, Statements, Summaries, TrialBalances):
     """`Reader(pool, cell)`; its methods stand with their subjects, see `journal.reading`."""

@@ -8,6 +8,7 @@ that opened it and the one that spoke of it last.
 Pure. Amounts come in as minor units and leave as text with the currency's decimals.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -18,6 +19,7 @@ from journal.chain import SYSTEM, details_text
 from journal.entry import CHARGE_OPENERS, Entry, EntryType, flow_of
 from journal.money import format_minor
 from journal.projections import ChargeStatus, CreditRequestStatus
+from journal.reader import Total
 from journal.times import format_time
 from service.wire import answers as wire
 
@@ -187,6 +189,10 @@ def transaction(entry: Entry, position: int, currency: str) -> wire.Transaction:
         entry.hash.hex(),
         format_time(entry.at_us),
     )
+
+
+def totals(found: Mapping[EntryType, Total], currency: str) -> dict[str, wire.Total]:
+    return {type_.value: wire.Total(each.count, format_minor(each.amount, currency)) for type_, each in found.items()}
 
 
 def balance(view: AccountView) -> wire.Balance:

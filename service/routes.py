@@ -28,6 +28,7 @@ from service.handlers.health import HealthHandlers
 from service.handlers.scope import Scope
 from service.handlers.sellers import SellerHandlers
 from service.handlers.statement import StatementHandlers
+from service.handlers.summary import SummaryHandlers
 from service.handlers.transactions import TransactionHandlers
 from service.handlers.trial_balance import TrialBalanceHandlers
 from service.handlers.verification import VerificationHandlers
@@ -125,6 +126,7 @@ def routes(services: "Services") -> tuple[Route, ...]:
     transactions = TransactionHandlers(reader, scope, services.admission)
     events = EventHandlers(services.feed, services.event_streams, directory, reader, services.credentials, boot_time_s)
     statement = StatementHandlers(reader, services.sellers, scope, services.sources.now_us)
+    summary = SummaryHandlers(reader)
     trial_balance = TrialBalanceHandlers(reader)
     verification = VerificationHandlers(services.verification_runs)
     health = HealthHandlers(services.journal, directory, services.metrics)
@@ -164,6 +166,7 @@ def routes(services: "Services") -> tuple[Route, ...]:
         Route("GET", "/v1/transactions/{id}", transactions.get, Who.ANY, operations.SHOW_TRANSACTION),
         Route("GET", "/v1/statement", statement.get, Who.ANY, operations.SHOW_STATEMENT),
         Route("GET", "/v1/events", events.stream, Who.ANY, operations.STREAM_EVENTS),
+        Route("GET", "/v1/summary", summary.get, Who.ADMIN, operations.SHOW_SUMMARY),
         Route("GET", "/v1/trial-balance", trial_balance.get, Who.ADMIN, operations.SHOW_TRIAL_BALANCE),
         Route("POST", "/v1/verification", verification.start, Who.ADMIN, operations.START_VERIFICATION),
         Route("GET", "/v1/verification/{id}", verification.get, Who.ADMIN, operations.SHOW_VERIFICATION),

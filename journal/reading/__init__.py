@@ -10,6 +10,7 @@
     accounts        balances now and as of a time; the last hash of every seller
     statement       what happened between two balances
     totals          what a statement has added up before
+    summary         what all sellers did together since a time
     trial_balance   debits against credits, over everything
     audit           everything, in chunks, for a verification
 

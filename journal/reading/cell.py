@@ -1,6 +1,6 @@
 """A cell as its readers reach it: a pool of connections, and the name of its schema."""
 
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import asyncpg
 
@@ -25,6 +25,9 @@ plan can be made once, on tables however empty, and stays right."""
 SUMMING_SETTINGS: Final = "SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on; SET LOCAL enable_sort = on"
 """For what reads everything."""
 
+Question: TypeAlias = tuple[Any, ...]
+"""A statement and its arguments."""
+
 
 class CellReader:
     """`pool` is shared, and its owner's to close. All methods may raise `JournalUnavailable`."""
@@ -38,14 +41,15 @@ class CellReader:
             rows: list[Any] = await connection.fetch(self._sql(statement), *arguments)
             return rows
 
-    async def _fetch_sums(self, *statements: str) -> list[list[Any]]:
-        """For statements that read everything: each sees the journal as the first one did."""
+    async def _fetch_at_once(self, *questions: Question, settings: str | None = None) -> list[list[Any]]:
+        """Each statement, with its arguments, sees the journal as the first one did."""
         async with (
             borrowed(self._pool, ACQUIRE_TIMEOUT_S) as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            await connection.execute(SUMMING_SETTINGS)
-            return [await connection.fetch(self._sql(statement)) for statement in statements]
+            if settings is not None:
+                await connection.execute(settings)
+            return [await connection.fetch(self._sql(statement), *arguments) for statement, *arguments in questions]
 
     def _sql(self, statement: str) -> str:
         return statement.replace("{cell}", self._cell)

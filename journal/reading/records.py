@@ -69,6 +69,29 @@ class StatementRecord(Struct, frozen=True):
     totals: Mapping[EntryType, Total]
 
 
+class CurrencySummary(Struct, frozen=True):
+    """What the sellers of one currency did together in a time, and the credit that they hold after it."""
+
+    currency: str
+    sellers: int
+    """All that there are, whether they did anything or not."""
+    available: int
+    held: int
+    sold: int
+    """By charges and captures; refunds are not taken off."""
+    totals: Mapping[EntryType, Total]
+    best: Sequence[tuple[str, int]]
+    """Ids of those who sold most, the best first, and what they sold."""
+
+
+class Summary(Struct, frozen=True):
+    as_of_us: int
+    position: int
+    """Of the last entry that it knows of."""
+    currencies: Sequence[CurrencySummary]
+    """With the most sellers first."""
+
+
 class LedgerTotals(Struct, frozen=True):
     account: Ledger
     debits: int

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from journal.entry import EntryType, Ledger
-from journal.reading.cell import CellReader
+from journal.reading.cell import SUMMING_SETTINGS, CellReader
 from journal.reading.records import CurrencyTotals, LedgerTotals, TrialBalance
 
 NOW: Final = "SELECT (extract(epoch FROM now()) * 1000000)::bigint"
@@ -44,7 +44,7 @@ _HOUSE: Final = {
 class TrialBalances(CellReader):
     async def trial_balance(self) -> TrialBalance:
         """Of one moment."""
-        now, sums, balances = await self._fetch_sums(NOW, SUMS, LAST_BALANCES)
+        now, sums, balances = await self._fetch_at_once((NOW,), (SUMS,), (LAST_BALANCES,), settings=SUMMING_SETTINGS)
         return TrialBalance(
             now[0][0],
             [

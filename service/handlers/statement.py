@@ -5,6 +5,7 @@ from aiohttp import web
 from journal.money import format_minor
 from journal.reader import Reader
 from journal.times import format_time
+from service import answers
 from service.handlers.scope import Scope
 from service.http import responses
 from service.http.json_response import JsonResponse
@@ -52,9 +53,6 @@ class StatementHandlers:
                 opening_balance=format_minor(found.opening_balance, currency),
                 closing_balance=format_minor(found.closing_balance, currency),
                 entries=found.entries,
-                totals={
-                    type_.value: wire.Total(total.count, format_minor(total.amount, currency))
-                    for type_, total in found.totals.items()
-                },
+                totals=answers.totals(found.totals, currency),
             )
         )

@@ -261,6 +261,12 @@ SHOW_STATEMENT: Final = _of_journal(
     codes=(_P.NOT_FOUND,),
     is_command=True,
 )
+SHOW_SUMMARY: Final = _of_journal(
+    summary="Show what all sellers did",
+    description="Together, by currency, since `from` (without it: ever), and the credit that they have now.",
+    query=queries.Summary,
+    answers={200: answers.Summary},
+)
 STREAM_EVENTS: Final = _of_journal(
     summary="Follow the journal as it grows",
     description="Server-Sent Events: every entry of the seller, of all sellers for an admin, each once and in its "

@@ -196,6 +196,29 @@ class Statement(Struct, frozen=True):
     totals: Annotated[dict[str, Total], Meta(description="By type of entry.")]
 
 
+class BestSeller(Struct, frozen=True):
+    seller_id: Id
+    sold: Money
+
+
+class CurrencySummary(Struct, frozen=True):
+    currency: CurrencyCode
+    sellers: Annotated[int, Meta(description="All of this currency, whether they did anything or not.")]
+    available: Annotated[SignedMoney, Meta(description="What they have now, together.")]
+    held: Money
+    sold: Annotated[Money, Meta(description="By charges and captures. Refunds are not taken off.")]
+    refunded: Money
+    totals: Annotated[dict[str, Total], Meta(description="By type of entry, as in a statement.")]
+    best_sellers: Annotated[list[BestSeller], Meta(description="Those who sold most, the best first: at most 20.")]
+
+
+class Summary(Struct, frozen=True):
+    from_: Annotated[Time, Meta(description="Inclusive.")] = field(name="from")
+    as_of: Time
+    position: Annotated[int, Meta(description="Of the last entry that is in it; events go on from there.")]
+    currencies: Annotated[list[CurrencySummary], Meta(description="With the most sellers first.")]
+
+
 class LedgerTotals(Struct, frozen=True):
     account: Ledger
     debits: Money

@@ -83,6 +83,10 @@ class Transactions(TransactionsCsv, frozen=True):
     cursor: Cursor | None = None
 
 
+class Summary(Struct, frozen=True):
+    from_us: From | None = field(default=None, name="from")
+
+
 class Statement(OfSeller, frozen=True):
     from_us: From | None = field(default=None, name="from")
     to_us: To | None = field(default=None, name="to")

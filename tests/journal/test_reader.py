@@ -2,6 +2,7 @@
 and repeats nothing, whatever the filters."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from copy import deepcopy
 from itertools import pairwise
@@ -417,6 +418,31 @@ async def test_the_trial_balance_is_the_sum_of_everything(written: Written, read
         accounts = [account for account in written.shop.accounts if account.currency == each.currency]
         assert each.accounts[0].balance == sum(account.available for account in accounts)
         assert each.accounts[1].balance == sum(account.held for account in accounts)
+
+
+async def test_a_summary_adds_up_what_all_sellers_did_since_a_time(written: Written, reader: Reader) -> None:
+    shop = written.shop
+    for from_us in (0, shop.entries[len(shop.entries) // 3].at_us, shop.entries[-1].at_us, 2**60):
+        summary = await reader.summary(from_us)
+        assert summary.position == len(shop.entries)
+        assert [each.currency for each in summary.currencies] == ["USD", "BHD", "JPY"]
+        for each in summary.currencies:
+            accounts = [account for account in shop.accounts if account.currency == each.currency]
+            assert each.sellers == len(accounts)
+            assert each.available == sum(account.available for account in accounts)
+            assert each.held == sum(account.held for account in accounts)
+            done = [e for e in shop.entries if e.at_us >= from_us and written.currencies[e.seller_id] == each.currency]
+            assert {type_: (total.count, total.amount) for type_, total in each.totals.items()} == {
+                type_: (sum(e.type is type_ for e in done), sum(e.amount for e in done if e.type is type_))
+                for type_ in {e.type for e in done}
+            }
+            sold = Counter[str]()
+            for entry in done:
+                flow = flow_of(entry)
+                if flow is not None and flow[1] is Ledger.SALES:
+                    sold[entry.seller_id] += moved(entry)
+            assert each.sold == sold.total()
+            assert each.best == sorted(sold.items(), key=lambda item: (-item[1], item[0]))
 
 
 async def test_heads_are_the_last_entries_of_all_sellers(written: Written, reader: Reader) -> None:

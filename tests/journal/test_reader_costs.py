@@ -36,6 +36,10 @@ class Recorder(Reader):
         self.asked.append((self._sql(statement), arguments))
         return await super()._fetch(statement, *arguments)
 
+    async def _fetch_at_once(self, *questions: Any, settings: str | None = None) -> list[list[Any]]:
+        self.asked += [(self._sql(statement), tuple(arguments)) for statement, *arguments in questions]
+        return await super()._fetch_at_once(*questions, settings=settings)
+
 
 @pytest.fixture
 async def pool(database: Database) -> AsyncIterator[Any]:
@@ -79,6 +83,7 @@ async def ask_everything(reader: Reader, shop: Shop) -> None:
     await reader.accounts(shop.sellers[:LIMIT])
     await reader.balance_at(hot, middle.at_us)
     await reader.statement(hot, None, middle.at_us)
+    await reader.summary(shop.entries[-100].at_us)
     async for _ in reader.heads():
         break
 

@@ -60,6 +60,7 @@ any                 GET     /v1/transactions.csv
 any                 GET     /v1/transactions/{id}
 any                 GET     /v1/statement
 any                 GET     /v1/events
+admin               GET     /v1/summary
 admin               GET     /v1/trial-balance
 admin               POST    /v1/verification
 admin               GET     /v1/verification/{id}

@@ -236,6 +236,43 @@ async def test_the_trial_balance_balances(shop: Shop) -> None:
     assert {account["account"]: account["balance"] for account in by_currency["EUR"]["accounts"]}["held"] == "2.00"
 
 
+async def test_a_summary_says_what_all_sellers_did_together(shop: Shop) -> None:
+    seller = await play(shop)
+    other = await shop.seller("100.00")
+    await other.sell("20.00")
+    since = (await other.done("GET", "/v1/balance"))["as_of"]
+    last = (await other.sell("30.00")).json
+    euros = await shop.seller("7.00", currency="EUR")
+    await euros.sell("2.00", capture=False)
+
+    everything = await shop.admin.done("GET", "/v1/summary")
+    dollars, of_euros = everything["currencies"]
+    assert (dollars["currency"], dollars["sellers"]) == ("USD", 2)
+    assert (dollars["sold"], dollars["refunded"]) == ("75.00", "4.00")
+    assert dollars["best_sellers"] == [
+        {"seller_id": other.id, "sold": "50.00"},
+        {"seller_id": seller.id, "sold": "25.00"},
+    ]
+    balances = [await each.done("GET", "/v1/balance") for each in (seller, other)]
+    assert Decimal(dollars["available"]) == sum(Decimal(each["available"]) for each in balances)
+    of_sellers = [await each.done("GET", "/v1/statement") for each in (seller, other)]
+    for type_, total in dollars["totals"].items():
+        theirs = [each["totals"][type_] for each in of_sellers if type_ in each["totals"]]
+        assert total["count"] == sum(each["count"] for each in theirs)
+        assert Decimal(total["amount"]) == sum(Decimal(each["amount"]) for each in theirs)
+    assert (of_euros["currency"], of_euros["available"], of_euros["held"]) == ("EUR", "5.00", "2.00")
+    assert (of_euros["sold"], of_euros["best_sellers"]) == ("0.00", [])
+
+    recent = (await shop.admin.get("/v1/summary", **{"from": since})).json
+    assert recent["from"] == since
+    assert recent["position"] == everything["position"]
+    assert recent["currencies"][0]["totals"] == {"charge": {"count": 1, "amount": "-30.00"}}
+    assert recent["currencies"][0]["best_sellers"] == [{"seller_id": last["seller_id"], "sold": "30.00"}]
+    newest = (await shop.admin.get("/v1/transactions", limit="1")).json["data"][0]
+    assert newest["position"] == recent["position"]
+    assert (await shop.admin.get("/v1/summary", **{"from": "yesterday"})).status == 422
+
+
 async def test_a_read_counts_in_everything_acknowledged_before_it(shop: Shop) -> None:
     seller = await shop.seller("100.00")
     for _ in range(20):

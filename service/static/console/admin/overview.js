@@ -34,7 +34,6 @@ export function Overview() {
       return true;
     },
     [since],
-    { isAbout: ({ type }) => type === "opened" },
   );
   useLive((entries) => (today.current.tell(entries), redraw()));
   const pending = usePendingCount();
@@ -50,7 +49,6 @@ export function Overview() {
       <${Stat} label="Pending requests" icon="inbox" note=${html`<a href="#/requests">Decide</a>`}><span class="figure" dir="ltr">${pending ?? html`<i class="ghost"></i>`}</span></${Stat}>
       <${Health} />
     </div>
-    ${today.current.isPartial && html`<p class="hint">Of the first ${whole(today.current.sellers.size)} sellers.</p>`}
     <div class="columns wide-first">
       <${Card} title="Charges per second" aside=${html`<small>last two minutes</small>`}><${PaceChart} pace=${pace} /></${Card}>
       <${Card} title="Outcomes today"><${Outcomes} counts=${figures?.counts} /></${Card}>
@@ -120,8 +118,8 @@ function Best({ figures }) {
   if (!figures) return html`<${Skeleton} lines="5" />`;
   if (!figures.best.length) return html`<${Empty} icon="users" title="No sales today yet" />`;
   const most = figures.best[0].size;
-  return html`<ol class="ranks">${figures.best.map(({ seller, sold, size }) => html`<li key=${seller.id}>
-    <a href=${href(`/sellers/${seller.id}`)} dir="auto">${seller.name}</a><${Amount} value=${sold} currency=${seller.currency} />
+  return html`<ol class="ranks">${figures.best.map(({ id, sold, currency, size }) => html`<li key=${id}>
+    <${SellerLink} id=${id} /><${Amount} value=${sold} currency=${currency} />
     <span class="rank-bar" aria-hidden="true"><i style=${{ inlineSize: `${(size / most) * 100}%` }}></i></span></li>`)}</ol>`;
 }
 
