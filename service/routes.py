@@ -35,11 +35,14 @@ from service.handlers.verification import VerificationHandlers
 from service.http.client_address import client_address_behind
 from service.http.decode import BODY_SIZE_MAX, expect
 from service.http.json_response import JsonResponse
-from service.http.request_loop import FIXED_ROUTES, Answerer
+from service.http.query import QueryDecoder
+from service.http.request_loop import FIXED_ROUTES, Answer, Answerer
+from service.identity.credentials import Principal
 from service.problems import Problem, ProblemCode, not_found
 from service.swagger import operations
 from service.swagger import ui as swagger_ui
 from service.swagger.document import Documented, Operation, document
+from service.wire import queries
 
 if TYPE_CHECKING:
     from service.app import Services
@@ -65,10 +68,11 @@ def application_of(services: "Services") -> web.Application:
     methods: dict[str, list[str]] = {}
     for route in table:
         methods.setdefault(route.path, []).append(route.method)
-        _add(application, endpoint, route.method, route.path, route.handler, route.who)
+        handler = _without_parameters(route.handler) if _has_no_parameters(route) else route.handler
+        _add(application, endpoint, route.method, route.path, handler, route.who)
         if route.method == hdrs.METH_GET:
             methods[route.path].append(hdrs.METH_HEAD)
-            _add(application, endpoint, hdrs.METH_HEAD, route.path, route.handler, route.who)
+            _add(application, endpoint, hdrs.METH_HEAD, route.path, handler, route.who)
     documented = [Documented(route.method, route.path, route.who, route.operation) for route in table]
     pages = swagger_ui.pages(document(application, documented, version=version("charge-shop"))) | console.pages()
     for path, page in pages.items():
@@ -95,6 +99,24 @@ def _for_aiohttp(answerer: Answerer) -> Callable[[web.Request], Awaitable[web.St
         return answer.for_aiohttp() if isinstance(answer, JsonResponse) else answer
 
     return answer
+
+
+def _has_no_parameters(route: Route) -> bool:
+    """What watches over the service may ask as it likes."""
+    return route.path.startswith("/v1/") and route.operation.query is None
+
+
+def _without_parameters(handler: Handler) -> Handler:
+    """Refuses the parameters of a query where the others refuse unknown ones. Who asks for `/capture?amount=5` means
+    that, and would capture all."""
+    read = QueryDecoder(queries.NoQuery).read
+
+    def refuse_or_handle(request: web.Request, *principal: Principal) -> Awaitable[Answer]:
+        if "?" in request.raw_path:
+            read(request)
+        return handler(request, *principal)
+
+    return refuse_or_handle
 
 
 def _refusal(allowed: Sequence[str]) -> Handler:

@@ -15,11 +15,9 @@ from service.events.register import Register
 from service.events.stream import Stream
 from service.http import responses
 from service.http.json_response import REQUEST_ID
-from service.http.query import QueryDecoder
 from service.identity.credentials import Credentials, Principal
 from service.identity.instants import Monotonic
 from service.problems import invalid
-from service.wire import queries
 
 _LAST_EVENT_ID: Final = "Last-Event-ID"
 
@@ -40,10 +38,8 @@ class EventHandlers:
         self._reader = reader
         self._credentials = credentials
         self._monotonic = monotonic
-        self._query = QueryDecoder(queries.NoQuery)
 
     async def stream(self, request: web.Request, principal: Principal) -> web.StreamResponse:
-        self._query.read(request)
         after = self._begin_after(request)
         if self._directory.is_draining:
             raise Draining

@@ -30,6 +30,8 @@ from service.swagger.schemas import Schema, definitions_of, query_parameters_of
 
 _P = ProblemCode
 _OF_BODIES: Final = (_P.MALFORMED_REQUEST, _P.BODY_TOO_LARGE, _P.UNSUPPORTED_MEDIA_TYPE, _P.VALIDATION_FAILED)
+_OF_QUERIES: Final = (_P.MALFORMED_REQUEST, _P.VALIDATION_FAILED)
+"""Also where there are no parameters: any is refused."""
 _OF_COMMANDS: Final = (_P.RATE_LIMITED, _P.OVERLOADED, _P.DRAINING)
 _OF_WRITES: Final = (_P.NOT_APPLIED, _P.OUTCOME_UNKNOWN)
 _OF_CREDENTIALS: Final = (_P.UNAUTHENTICATED, _P.OVERLOADED)
@@ -201,10 +203,8 @@ def _codes_of(route: Documented) -> list[ProblemCode]:
     codes = [*operation.codes]
     if operation.request is not None:
         codes += _OF_BODIES
-    if operation.query is not None:
-        codes += (_P.MALFORMED_REQUEST, _P.VALIDATION_FAILED)
     if operation.is_idempotent:
-        codes += (_P.IDEMPOTENCY_KEY_REUSED, _P.VALIDATION_FAILED)
+        codes.append(_P.IDEMPOTENCY_KEY_REUSED)
     if operation.is_command:
         codes += _OF_COMMANDS
     if operation.is_command or route.method != hdrs.METH_GET:
@@ -219,7 +219,7 @@ def _codes_of(route: Documented) -> list[ProblemCode]:
     if route.who not in (Who.ANYONE, Who.ANY):
         codes.append(_P.FORBIDDEN)
     if route.path.startswith("/v1/"):
-        codes += _OF_THE_API
+        codes += (*_OF_QUERIES, *_OF_THE_API)
     return list(dict.fromkeys([*codes, *_EVERYWHERE]))
 
 

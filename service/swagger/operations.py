@@ -277,7 +277,7 @@ STREAM_EVENTS: Final = _of_journal(
     "connection breaks before the first event. A comment comes every 15 seconds. The stream ends when its "
     "credential does, or when the instance stops: then come again, after the `retry` time.",
     answers={200: None},
-    codes=(_P.MALFORMED_REQUEST, _P.VALIDATION_FAILED, _P.OVERLOADED, _P.DRAINING),
+    codes=(_P.OVERLOADED, _P.DRAINING),
     headers=(LAST_EVENT_ID,),
     produces="text/event-stream",
 )

@@ -127,6 +127,21 @@ async def test_every_route_lets_in_whom_it_should_and_nobody_else(shop: Shop) ->
             known = await callers(shop)  # Signing out has ended a credential.
 
 
+async def test_parameters_that_an_operation_does_not_have_are_refused(shop: Shop) -> None:
+    """Whoever asks for `/capture?amount=5` means that; it would be all that is held."""
+    seller = await shop.seller("10.00")
+    hold = (await seller.sell("9.00", capture=False)).json["id"]
+    for route in routes(shop.services):
+        caller = seller if route.who in (Who.SELLER, Who.SELLER_BY_TOKEN) else shop.admin
+        answer = await caller.ask(route.method, route.path.replace("{id}", hold) + "?amount=5")
+        if route.path.startswith("/v1/"):
+            assert (answer.status, answer.code) == (422, "validation_failed"), (route.method, route.path, answer)
+            assert answer.json["errors"] == [{"field": "amount", "message": "Unknown."}]
+        else:
+            assert answer.status == 200, (route.path, answer)
+    assert await seller.balance() == ("1.00", "9.00")
+
+
 BODIES = {
     "/v1/admins/{id}": {"status": "active"},
     "/v1/sellers/{id}/password": {"new_password": PASSWORD},
