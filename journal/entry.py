@@ -33,6 +33,8 @@ GENESIS_HASH: Final = bytes(32)
 
 
 class EntryType(StrEnum):
+    """What has happened."""
+
     OPENED = "opened"
     CREDIT_REQUESTED = "credit_requested"
     CREDIT_ENDORSED = "credit_endorsed"

@@ -16,6 +16,8 @@ from journal.entry import Entry, EntryType
 
 
 class ChargeStatus(StrEnum):
+    """What has become of a charge; `pending` is a hold."""
+
     COMPLETED = "completed"
     PENDING = "pending"
     VOIDED = "voided"
@@ -26,6 +28,8 @@ class ChargeStatus(StrEnum):
 
 
 class CreditRequestStatus(StrEnum):
+    """What has become of a credit request."""
+
     PENDING = "pending"
     APPROVED = "approved"
     REJECTED = "rejected"

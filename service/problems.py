@@ -70,7 +70,9 @@ KEY_FIELD: Final = "Idempotency-Key"
 """What the errors of a 422 call a request's idempotency key."""
 
 PROBLEMS: Final[Mapping[ProblemCode, Kind]] = {
-    ProblemCode.MALFORMED_REQUEST: Kind(400, "Malformed request", "The body is not JSON in UTF-8."),
+    ProblemCode.MALFORMED_REQUEST: Kind(
+        400, "Malformed request", "The body is not JSON in UTF-8, or the query is not UTF-8."
+    ),
     ProblemCode.UNAUTHENTICATED: Kind(
         401, "Not authenticated", "A valid token or API key is needed: Authorization: Bearer ..."
     ),

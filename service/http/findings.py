@@ -135,7 +135,8 @@ def _within(name: str, faults: list[FieldError]) -> list[FieldError]:
 
 def _item_type_of(field_type: Any) -> type[msgspec.Struct] | None:
     """Of a list of objects; None for anything else."""
-    match inspect.type_info(field_type):
+    found = inspect.type_info(field_type)
+    match found.type if isinstance(found, inspect.Metadata) else found:  # One that is described is wrapped.
         case inspect.ListType(item_type=inspect.StructType(cls=item_type)):
             return item_type
         case _:

@@ -27,6 +27,7 @@ from service.swagger.parts import (
     SECURITY,
 )
 from service.swagger.schemas import Schema, definitions_of, query_parameters_of
+from service.wire.fields import EXAMPLE_ID
 
 _P = ProblemCode
 _OF_BODIES: Final = (_P.MALFORMED_REQUEST, _P.BODY_TOO_LARGE, _P.UNSUPPORTED_MEDIA_TYPE, _P.VALIDATION_FAILED)
@@ -38,6 +39,7 @@ _OF_CREDENTIALS: Final = (_P.UNAUTHENTICATED, _P.OVERLOADED)
 """They have to be looked up, and too many may wait for that."""
 _OF_TURNS: Final = (_P.RATE_LIMITED, _P.OVERLOADED)
 """Sellers take turns, whatever they ask."""
+_ID: Final = "UUID. Answered alike with 404: one that is malformed, nobody's, or another seller's."
 _EVERYWHERE: Final = (_P.INTERNAL_ERROR,)
 _OF_THE_API: Final = (_P.STANDBY, _P.JOURNAL_UNAVAILABLE)
 
@@ -159,7 +161,14 @@ def _operation_id(route: Documented) -> str:
 def _parameters_of(route: Documented, schemas: Mapping[type, Schema]) -> list[Schema]:
     operation = route.operation
     parameters = [
-        {"in": "path", "name": part.strip("{}"), "required": True, "type": "string", "format": "uuid"}
+        {
+            "in": "path",
+            "name": part.strip("{}"),
+            "required": True,
+            "type": "string",
+            "format": "uuid",
+            "description": _ID,
+        }
         for part in route.path.split("/")
         if part.startswith("{")
     ]
@@ -193,7 +202,8 @@ def _responses_of(route: Documented, schemas: Mapping[type, Schema]) -> dict[str
         by_status.setdefault(PROBLEMS[code].status, []).append(code)
     for status, codes in sorted(by_status.items()):
         is_remembered = not route.operation.remembered.isdisjoint(codes)
-        responses.setdefault(str(status), _failure(status, codes, is_remembered=is_remembered))
+        example = _example_of(codes, route.operation)
+        responses.setdefault(str(status), _failure(status, codes, example, is_remembered=is_remembered))
     return responses
 
 
@@ -223,7 +233,7 @@ def _codes_of(route: Documented) -> list[ProblemCode]:
     return list(dict.fromkeys([*codes, *_EVERYWHERE]))
 
 
-def _failure(status: int, codes: Sequence[ProblemCode], *, is_remembered: bool) -> Schema:
+def _failure(status: int, codes: Sequence[ProblemCode], example: Any, *, is_remembered: bool) -> Schema:
     listed = "\n".join(f"- `{code}`: {PROBLEMS[code].detail}" for code in codes)
     headers = ANSWER_HEADERS | (REPLAYED_HEADER if is_remembered else {})
     if any(PROBLEMS[code].retry_after_s is not None for code in codes):
@@ -238,18 +248,27 @@ def _failure(status: int, codes: Sequence[ProblemCode], *, is_remembered: bool) 
                 {"$ref": "#/definitions/Problem"},
                 {"type": "object", "properties": {"code": {"type": "string", "enum": [str(code) for code in codes]}}},
             ],
-            example=_example_of(codes[0]),
+            example=example,
         ),
     }
 
 
-def _example_of(code: ProblemCode) -> Any:
+def _example_of(codes: Sequence[ProblemCode], operation: Operation) -> Any:
     """The document as it is answered."""
-    is_about_fields = code is _P.VALIDATION_FAILED
-    is_decline = code is _P.INSUFFICIENT_CREDIT
-    problem = Problem(
-        code,
-        errors=(FieldError("amount", "Required."),) if is_about_fields else (),
-        available="12.50" if is_decline else None,
-    )
+    if _P.VALIDATION_FAILED in codes:
+        problem = Problem(_P.VALIDATION_FAILED, errors=(_error_of(operation),))
+    else:
+        problem = Problem(
+            codes[0],
+            available="12.50" if codes[0] is _P.INSUFFICIENT_CREDIT else None,
+            # What is remembered is kept, as a charge that failed.
+            charge_id=EXAMPLE_ID if codes[0] in operation.remembered else None,
+        )
     return msgspec.json.decode(problem.body("0195f3a2c4b0-1"))
+
+
+def _error_of(operation: Operation) -> FieldError:
+    """One that this operation can make: of its body if that has to have a field, else of the query."""
+    fields = () if operation.request is None else msgspec.structs.fields(operation.request)
+    required = [field.encode_name for field in fields if field.required]
+    return FieldError(required[0], "Required.") if required else FieldError("page", "Unknown.")

@@ -163,6 +163,7 @@ _of_balance = partial(Operation, tag="Balance")
 
 SHOW_BALANCE: Final = _of_balance(
     summary="Show a balance, now or as of a time",
+    description="Admins have to name the seller: `seller_id`.",
     query=queries.Balance,
     answers={200: answers.Balance},
     codes=(_P.NOT_FOUND,),
@@ -186,7 +187,8 @@ CREATE_BATCH: Final = _of_charges(
     summary="Sell many charges at once",
     description="Independent: each as if sent alone; 403 where all are refused since the seller is suspended. "
     "Atomic: when credit does not suffice for all, none is sold and all are kept, `failed`: `insufficient_credit` "
-    "where it struck, `batch_aborted` elsewhere. An `Idempotency-Key` header is refused; each charge has its own.",
+    "where it struck, `batch_aborted` elsewhere. In both modes a charge that is not valid is 422 for the whole batch, "
+    "and none is sold. An `Idempotency-Key` header is refused; each charge has its own.",
     request=requests.CreateBatch,
     answers={200: answers.Batch},
     codes=(_P.SELLER_SUSPENDED, _P.IDEMPOTENCY_KEY_REUSED),
@@ -256,6 +258,8 @@ SHOW_TRANSACTION: Final = _of_journal(
 )
 SHOW_STATEMENT: Final = _of_journal(
     summary="Show a statement of available credit",
+    description="Admins have to name the seller: `seller_id`. "
+    "Without `from` it begins when the seller was made, without `to` it ends now.",
     query=queries.Statement,
     answers={200: answers.Statement},
     codes=(_P.NOT_FOUND,),

@@ -36,7 +36,8 @@ REQUEST_ID: Final = {
     "type": "string",
     "maxLength": 128,
     "required": False,
-    "description": "An id of the client's own for this request, answered and logged.",
+    "description": "An id of the client's own for this request, answered and logged: 1 to 128 ASCII letters, digits "
+    "and `. _ : / + = @ -`. Anything else is ignored, and an id made.",
 }
 
 ANSWER_HEADERS: Final = {"X-Request-Id": {"type": "string", "description": "The id of this request."}}

@@ -13,43 +13,46 @@ from service.wire.fields import (
     HexHash,
     Id,
     JsonObject,
+    KnownUsername,
     Money,
-    Role,
     SellerStatus,
     SignedMoney,
     StringMap,
     Time,
+    UserRole,
 )
 
 T = TypeVar("T")
+
+KeyName = Annotated[str, Meta(description="What its seller calls it.", examples=["Kiosk 17"])]
 
 
 class Page(Struct, Generic[T], frozen=True):
     """Newest first; walking the cursors misses nothing and repeats nothing."""
 
-    data: list[T]
-    has_more: bool
+    data: Annotated[list[T], Meta(description="At most `limit` of them.")]
+    has_more: Annotated[bool, Meta(description="Whether there is another page.")]
     next_cursor: Annotated[str | None, Meta(description="For `cursor=` of the next page; null at the end.")]
 
 
 class Token(Struct, frozen=True):
     token: Annotated[str, Meta(description="For `Authorization: Bearer ...`.")]
-    token_type: Literal["Bearer"]
+    token_type: Annotated[Literal["Bearer"], Meta(description="The scheme of `Authorization`.")]
     expires_at: Time
-    role: Role
+    role: UserRole
     seller_id: Annotated[Id | None, Meta(description="Null for an admin.")]
 
 
 class Me(Struct, frozen=True):
     id: Id
-    username: str
-    role: Role
+    username: KnownUsername
+    role: UserRole
     seller_id: Annotated[Id | None, Meta(description="Null for an admin.")]
 
 
 class NewApiKey(Struct, frozen=True):
     id: Id
-    name: str
+    name: KeyName
     key: Annotated[str, Meta(description="For `Authorization: Bearer ...`. Shown this once.")]
     prefix: Annotated[str, Meta(description="The key's first characters, to tell it from others.")]
     created_at: Time
@@ -57,7 +60,7 @@ class NewApiKey(Struct, frozen=True):
 
 class ApiKey(Struct, frozen=True):
     id: Id
-    name: str
+    name: KeyName
     prefix: Annotated[str, Meta(description="The key's first characters, to tell it from others.")]
     created_at: Time
     last_used_at: Annotated[Time | None, Meta(description="Null when it was never used.")]
@@ -65,21 +68,23 @@ class ApiKey(Struct, frozen=True):
 
 class Admin(Struct, frozen=True):
     id: Id
-    username: str
-    status: AdminStatus
+    username: KnownUsername
+    status: Annotated[AdminStatus, Meta(description="A disabled admin has no tokens, and gets none.")]
     created_at: Time
 
 
 class Balances(Struct, frozen=True, gc=False):
+    """Of a seller."""
+
     available: Annotated[SignedMoney, Meta(description="What can be sold for, without the credit limit.")]
     held: Annotated[Money, Meta(description="What pending holds keep.")]
 
 
 class Seller(Struct, frozen=True):
     id: Id
-    username: str
-    name: str
-    status: SellerStatus
+    username: KnownUsername
+    name: Annotated[str, Meta(description="For people.", examples=["Kiosk 17"])]
+    status: Annotated[SellerStatus, Meta(description="A suspended seller reads, and ends what it began.")]
     currency: CurrencyCode
     credit_limit: Annotated[Money, Meta(description="How far available credit may go below zero.")]
     balance: Balances
@@ -97,9 +102,9 @@ class CreditRequest(Struct, frozen=True):
     amount: Money
     currency: CurrencyCode
     status: CreditRequestStatus
-    note: str | None
-    approvals: list[Approval]
-    decision_note: str | None
+    note: Annotated[str | None, Meta(description="The seller's; null when there is none.")]
+    approvals: Annotated[list[Approval], Meta(description="In their order; two where the amount takes two admins.")]
+    decision_note: Annotated[str | None, Meta(description="Of who decided; null when there is none.")]
     decided_by: Annotated[Id | None, Meta(description="Null while pending.")]
     decided_at: Annotated[Time | None, Meta(description="Null while pending.")]
     created_at: Time
@@ -125,10 +130,19 @@ class Charge(Struct, frozen=True, gc=False):
     currency: CurrencyCode
     status: ChargeStatus
     refunded_amount: Money
-    reference: str | None
+    reference: Annotated[str | None, Meta(description="The seller's own word for it; null when there is none.")]
     metadata: StringMap
-    failure_code: Annotated[str | None, Meta(description="Why it failed; else null.", examples=["insufficient_credit"])]
-    expires_at: Annotated[Time | None, Meta(description="When the hold gives its credit back; else null.")]
+    failure_code: Annotated[
+        str | None,
+        Meta(
+            description="Why it failed: `insufficient_credit` or `batch_aborted`; else null.",
+            examples=["insufficient_credit"],
+        ),
+    ]
+    expires_at: Annotated[
+        Time | None,
+        Meta(description="When the hold gives its credit back, also after it has ended; null for what was no hold."),
+    ]
     seq: Annotated[int, Meta(description="The entry's number within its seller: 1, 2, 3 ...")]
     receipt: Annotated[HexHash, Meta(description="The entry's hash.")]
     balance: Balances
@@ -141,12 +155,19 @@ class BatchResult(Struct, frozen=True, gc=False):
     index: Annotated[int, Meta(description="Its place in the request, from 0.")]
     status: ChargeStatus
     id: Annotated[Id | None, Meta(description="Null when nothing was kept, because the charge was refused.")]
-    code: Annotated[str | None, Meta(description="Why it failed; else null.", examples=["insufficient_credit"])]
+    code: Annotated[
+        str | None,
+        Meta(
+            description="Why it failed: `insufficient_credit`, `batch_aborted`, `idempotency_key_reused` or "
+            "`seller_suspended`; else null.",
+            examples=["insufficient_credit"],
+        ),
+    ]
 
 
 class Batch(Struct, frozen=True):
     completed: Annotated[int, Meta(description="Charges sold or held.")]
-    failed: int
+    failed: Annotated[int, Meta(description="Charges neither sold nor held.")]
     results: Annotated[list[BatchResult], Meta(description="In the order of the request.")]
     balance: Balances
 
@@ -171,7 +192,7 @@ class Transaction(Struct, frozen=True):
     made_by: Annotated[
         str, Meta(description="A user's id, or `system` for what the service did by itself (an expiry).")
     ]
-    reason: str | None
+    reason: Annotated[str | None, Meta(description="The reason or note that was given; null when there is none.")]
     details: Annotated[JsonObject, Meta(description="What the type needs besides.")]
     previous_hash: HexHash
     hash: HexHash
@@ -179,7 +200,7 @@ class Transaction(Struct, frozen=True):
 
 
 class Total(Struct, frozen=True):
-    count: int
+    count: Annotated[int, Meta(description="How many entries.")]
     amount: SignedMoney
 
 
@@ -192,7 +213,7 @@ class Statement(Struct, frozen=True):
     to: Annotated[Time, Meta(description="Exclusive.")]
     opening_balance: SignedMoney
     closing_balance: SignedMoney
-    entries: int
+    entries: Annotated[int, Meta(description="How many there are in the period.")]
     totals: Annotated[dict[str, Total], Meta(description="By type of entry.")]
 
 
@@ -228,33 +249,41 @@ class LedgerTotals(Struct, frozen=True):
 
 class CurrencyTotals(Struct, frozen=True):
     currency: CurrencyCode
-    accounts: list[LedgerTotals]
+    accounts: Annotated[list[LedgerTotals], Meta(description="Over all sellers.")]
     total_debits: Money
     total_credits: Money
-    balanced: bool
+    balanced: Annotated[bool, Meta(description="Whether debits and credits are equal.")]
 
 
 class TrialBalance(Struct, frozen=True):
     as_of: Time
-    currencies: list[CurrencyTotals]
+    currencies: Annotated[list[CurrencyTotals], Meta(description="Those that sellers have.")]
 
 
 class FirstBad(Struct, frozen=True):
     seller_id: Id
-    seq: int
-    reason: str
+    seq: Annotated[int, Meta(description="The entry's number within its seller.")]
+    reason: Annotated[str, Meta(description="For people.")]
 
 
 class Verification(Struct, frozen=True):
     id: Id
-    status: Literal["running", "passed", "failed"]
-    sellers_done: int
-    sellers_total: int
-    entries_checked: int
+    status: Annotated[
+        Literal["running", "passed", "failed"], Meta(description="`failed` without `first_bad`: it was interrupted.")
+    ]
+    sellers_done: Annotated[int, Meta(description="Sellers whose entries have all been checked.")]
+    sellers_total: Annotated[int, Meta(description="Sellers to check.")]
+    entries_checked: Annotated[int, Meta(description="So far, of all sellers.")]
     first_bad: Annotated[FirstBad | None, Meta(description="The first entry that is not what it should be.")]
     started_at: Time
     finished_at: Annotated[Time | None, Meta(description="Null while running.")]
 
 
 class Health(Struct, frozen=True):
-    status: Annotated[str, Meta(examples=["ok"])]
+    status: Annotated[
+        str,
+        Meta(
+            description="Alive: `ok`. Ready: `ready`, or why not: `standby`, `draining` or `journal_unavailable`.",
+            examples=["ok"],
+        ),
+    ]

@@ -12,7 +12,7 @@ from msgspec import Meta, Raw
 from journal.money import TEXT_PATTERN
 from service.identity.passwords import LENGTH_MAX, LENGTH_MIN
 
-_EXAMPLE_ID: Final = "0195f3a2-c4b0-7000-8000-002a5d3e9c41"
+EXAMPLE_ID: Final = "0195f3a2-c4b0-7000-8000-002a5d3e9c41"
 _EXAMPLE_TIME: Final = "2026-11-23T10:00:00.123456Z"
 _UUID: Final = {"format": "uuid"}
 _TIME: Final = {"format": "date-time"}
@@ -76,15 +76,22 @@ NewPassword = Annotated[
         max_length=LENGTH_MAX,
     ),
 ]
-GivenPassword = Annotated[str, Meta(examples=["correct horse 7"], max_length=LENGTH_MAX)]
+GivenPassword = Annotated[
+    str, Meta(description="The user's password.", examples=["correct horse 7"], max_length=LENGTH_MAX)
+]
 """A password to be checked: whatever is not the right one is wrong, short ones are no case of their own."""
-GivenUsername = Annotated[str, Meta(examples=["kiosk-17"], max_length=100)]
+GivenUsername = Annotated[str, Meta(description="The name to sign in with.", examples=["kiosk-17"], max_length=100)]
 DisplayName = Annotated[
     str, Meta(description="For people.", examples=["Kiosk 17"], min_length=1, max_length=100, pattern=r"\S")
 ]
 Currency = Annotated[
     str,
-    Meta(description="ISO 4217; fixed for ever. Default: the service's.", examples=["USD"], max_length=3),
+    Meta(
+        description="ISO 4217, in capitals; fixed for ever. Default: the service's.",
+        examples=["USD"],
+        max_length=3,
+        extra_json_schema={"pattern": "^[A-Z]{3}$"},
+    ),
 ]
 Note = Annotated[str, Meta(description="For people.", examples=["cash received"], max_length=500)]
 Reason = Annotated[
@@ -145,11 +152,13 @@ To = Annotated[Bound, Meta(description="Earlier than this time, or the midnight 
 
 # --- answers ----------------------------------------------------------------------------------------------
 
-Id = Annotated[str, Meta(description="UUID.", examples=[_EXAMPLE_ID], extra_json_schema=_UUID)]
+Id = Annotated[str, Meta(description="UUID.", examples=[EXAMPLE_ID], extra_json_schema=_UUID)]
 Time = Annotated[
     str,
     Meta(description="UTC, with microseconds.", examples=[_EXAMPLE_TIME], extra_json_schema=_TIME),
 ]
+UserRole = Annotated[Role, Meta(description="Of the user: decides what may be asked.")]
+KnownUsername = Annotated[str, Meta(description="The name that the user signs in with.", examples=["kiosk-17"])]
 Money = Annotated[str, Meta(description="With the currency's decimals.", examples=["50.00"])]
 SignedMoney = Annotated[str, Meta(description="With the currency's decimals.", examples=["-50.00"])]
 CurrencyCode = Annotated[str, Meta(description="ISO 4217.", examples=["USD"])]

@@ -118,14 +118,14 @@ _BATCH_LENGTH: Final = Meta(min_length=1, max_length=10_000)
 
 class CreateBatch(Body, frozen=True):
     mode: BatchMode
-    charges: Annotated[list[BatchCharge], _BATCH_LENGTH]
+    charges: Annotated[list[BatchCharge], _BATCH_LENGTH, Meta(description="Decided in this order.")]
 
 
 class OuterBatch(Body, frozen=True):
     """A `CreateBatch` whose charges are JSON still."""
 
     mode: BatchMode
-    charges: Annotated[list[Raw], _BATCH_LENGTH]
+    charges: Annotated[list[Raw], _BATCH_LENGTH, Meta(description="Decided in this order.")]
 
 
 class CaptureCharge(Body, frozen=True):

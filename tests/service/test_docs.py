@@ -9,6 +9,7 @@ from aiohttp import web
 from msgspec import Struct
 from openapi_spec_validator import OpenAPIV2SpecValidator
 
+from journal.ids import is_id
 from service.endpoint import Who
 from service.http import decode
 from service.problems import PROBLEMS, ProblemCode, ProblemDocument
@@ -30,6 +31,7 @@ ROUTES = [
             codes=(ProblemCode.INSUFFICIENT_CREDIT, ProblemCode.SELLER_SUSPENDED),
             is_command=True,
             is_idempotent=True,
+            remembered=frozenset({ProblemCode.INSUFFICIENT_CREDIT}),
         ),
     ),
     Documented(
@@ -222,6 +224,29 @@ async def test_errors_are_the_tables(spec) -> None:
     assert set(spec["definitions"]["ProblemCode"]["enum"]) == set(PROBLEMS)
 
 
+async def test_examples_of_failures_are_such_as_the_operation_can_make(spec) -> None:
+    for path, methods in spec["paths"].items():
+        for method, operation in methods.items():
+            if "422" not in operation["responses"]:
+                continue
+            example = operation["responses"]["422"]["schema"]["example"]
+            bodies = [p["schema"]["$ref"] for p in operation["parameters"] if p["in"] == "body"]
+            required = [
+                name
+                for body in bodies
+                for name in spec["definitions"][body.removeprefix("#/definitions/")].get("required", [])
+            ]
+            # Where no field of a body has to be there, a parameter that there is not.
+            error = (
+                {"field": required[0], "message": "Required."} if required else {"field": "page", "message": "Unknown."}
+            )
+            assert example["errors"] == [error], (method, path)
+            assert "page" not in {p["name"] for p in operation["parameters"]}
+    declined = spec["paths"]["/v1/charges"]["post"]["responses"]["402"]["schema"]["example"]
+    assert declined["available"] == "12.50"
+    assert is_id(declined["charge_id"])
+
+
 AWAY = {"standby", "journal_unavailable"}
 
 
@@ -298,6 +323,32 @@ def test_every_wire_type_can_be_said(module) -> None:
     _, definitions = swagger_schemas.definitions_of(types)
     assert len(definitions) >= len(types)
     assert "\\\\Z" not in json.dumps(definitions)  # to readers of JSON Schema, the letter Z
+
+
+@pytest.mark.parametrize("module", [answers, requests])
+def test_every_field_says_what_it_is(module) -> None:
+    types = [of for of in vars(module).values() if isinstance(of, type) and issubclass(of, Struct)]
+    _, definitions = swagger_schemas.definitions_of([*types, ProblemDocument])
+
+    def is_described(field: dict[str, Any]) -> bool:
+        if "$ref" in field:
+            return "description" in definitions[field["$ref"].removeprefix("#/definitions/")]
+        return "description" in field
+
+    silent = [
+        f"{name}.{field}"
+        for name, definition in definitions.items()
+        for field, schema in definition.get("properties", {}).items()
+        if not is_described(schema)
+    ]
+    assert not silent
+
+
+async def test_every_parameter_says_what_it_is(spec) -> None:
+    for path, methods in spec["paths"].items():
+        for method, operation in methods.items():
+            silent = [p["name"] for p in operation["parameters"] if p["in"] != "body" and not p.get("description")]
+            assert not silent, (method, path)
 
 
 @pytest.mark.parametrize(
