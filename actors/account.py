@@ -289,7 +289,7 @@ def _capture(account: Account, command: Capture, now_us: int) -> Decision:
     held = charge.row.amount
     captured = held if command.amount is None else command.amount
     if captured > held:
-        return Refusal(RefusalCode.VALIDATION_FAILED, "more than the hold", field="amount")
+        return Refusal(RefusalCode.VALIDATION_FAILED, "More than the hold.", field="amount")
 
     rest = held - captured
     first = None
@@ -345,7 +345,7 @@ def _refund(account: Account, command: Refund, now_us: int) -> Decision:
     left = charge.row.amount - charge.row.refunded if is_captured else 0
     amount = left if command.amount is None else command.amount
     if left == 0 or amount > left:
-        detail = f"{format_minor(left, account.currency)} of the charge can be refunded"
+        detail = f"{format_minor(left, account.currency)} of the charge can be refunded."
         return Refusal(RefusalCode.REFUND_EXCEEDS_CHARGE, detail)
     if _would_overflow(account, amount):
         return _TOO_MUCH
@@ -371,7 +371,7 @@ def _request_credit(account: Account, command: RequestCredit, now_us: int) -> De
         return SUSPENDED
     pending = sum(request.row.status is CreditRequestStatus.PENDING for request in account.requests.values())
     if pending >= REQUESTS_PENDING_MAX:
-        return Refusal(RefusalCode.TOO_MANY_PENDING, f"{pending} credit requests are pending")
+        return Refusal(RefusalCode.TOO_MANY_PENDING, f"{pending} credit requests are pending.")
     details: dict[str, object] = {"amount": format_minor(command.amount, account.currency)}
     return (_entry(account, EntryType.CREDIT_REQUESTED, now_us, command.caller, reason=command.note, details=details),)
 
@@ -379,10 +379,10 @@ def _request_credit(account: Account, command: RequestCredit, now_us: int) -> De
 def _decide_credit(account: Account, command: DecideCredit, now_us: int, rules: Rules) -> Decision:
     request = account.requests.get(command.request_id)
     if request is None:
-        return Refusal(RefusalCode.NOT_FOUND, "no such credit request")
+        return Refusal(RefusalCode.NOT_FOUND, "There is no such credit request.")
     row = request.row
     if row.status is not CreditRequestStatus.PENDING:
-        return Refusal(RefusalCode.ALREADY_DECIDED, f"the credit request is {row.status}")
+        return Refusal(RefusalCode.ALREADY_DECIDED, f"The credit request is {row.status}.")
 
     approvals = row.approvals
     amount = 0
@@ -394,7 +394,7 @@ def _decide_credit(account: Account, command: DecideCredit, now_us: int, rules: 
         made_by = command.caller.made_by
         assert made_by is not None
         if any(approval.by == made_by for approval in approvals):
-            return Refusal(RefusalCode.SECOND_ADMIN_NEEDED, "a second admin has to approve this amount")
+            return Refusal(RefusalCode.SECOND_ADMIN_NEEDED, "A second admin has to approve this amount.")
         if _would_overflow(account, row.amount):
             return _TOO_MUCH
         approvals = (*approvals, Approval(made_by, max(now_us, account.at_us)))
@@ -423,10 +423,10 @@ def _adjust(account: Account, command: Adjust, now_us: int, rules: Rules) -> Dec
     amount = command.amount
     if command.direction == "debit":
         if amount > account.available + account.credit_limit:
-            return Refusal(RefusalCode.INSUFFICIENT_CREDIT, "the debit passes the floor", available=account.available)
+            return Refusal(RefusalCode.INSUFFICIENT_CREDIT, "The debit passes the floor.", available=account.available)
         amount = -amount
     elif rules.needs_second_admin(amount, account.currency):
-        return Refusal(RefusalCode.SECOND_ADMIN_NEEDED, "credit above the limit takes a credit request and two admins")
+        return Refusal(RefusalCode.SECOND_ADMIN_NEEDED, "Credit above the limit takes a credit request and two admins.")
     elif _would_overflow(account, amount):
         return _TOO_MUCH
     return (_entry(account, EntryType.ADJUSTMENT, now_us, command.caller, amount=amount, reason=command.reason),)
@@ -436,12 +436,12 @@ def _change_account(account: Account, command: ChangeAccount, now_us: int, rules
     limit = command.credit_limit
     if limit is not None and limit != account.credit_limit:
         if account.available + limit < 0:
-            detail = f"{format_minor(-account.available, account.currency)} of credit is used"
+            detail = f"{format_minor(-account.available, account.currency)} of credit is used."
             return Refusal(RefusalCode.LIMIT_IN_USE, detail)
         if limit > account.credit_limit and rules.needs_second_admin(limit, account.currency):
-            return Refusal(RefusalCode.SECOND_ADMIN_NEEDED, "a credit limit above the limit for one admin")
+            return Refusal(RefusalCode.SECOND_ADMIN_NEEDED, "A credit limit above the limit for one admin.")
         if _would_overflow(account, limit - account.credit_limit):
-            return Refusal(RefusalCode.VALIDATION_FAILED, "the limit would be too large", field="credit_limit")
+            return Refusal(RefusalCode.VALIDATION_FAILED, "The limit would be too large.", field="credit_limit")
 
     entries: list[Entry] = []
     if command.is_suspended is not None and command.is_suspended != account.is_suspended:
@@ -464,9 +464,9 @@ def _change_account(account: Account, command: ChangeAccount, now_us: int, rules
     return tuple(entries)
 
 
-SUSPENDED: Final = Refusal(RefusalCode.SELLER_SUSPENDED, "the seller is suspended")
-_NO_CHARGE: Final = Refusal(RefusalCode.NOT_FOUND, "no such charge")
-_TOO_MUCH: Final = Refusal(RefusalCode.VALIDATION_FAILED, "the balance would be too large", field="amount")
+SUSPENDED: Final = Refusal(RefusalCode.SELLER_SUSPENDED, "The seller is suspended.")
+_NO_CHARGE: Final = Refusal(RefusalCode.NOT_FOUND, "There is no such charge.")
+_TOO_MUCH: Final = Refusal(RefusalCode.VALIDATION_FAILED, "The balance would be too large.", field="amount")
 
 
 def _would_overflow(account: Account, amount: int) -> bool:
@@ -475,7 +475,7 @@ def _would_overflow(account: Account, amount: int) -> bool:
 
 
 def _not_pending(charge: OpenedCharge) -> Refusal:
-    return Refusal(RefusalCode.NOT_PENDING, f"the charge is {charge.row.status}")
+    return Refusal(RefusalCode.NOT_PENDING, f"The charge is {charge.row.status}.")
 
 
 def _entry(

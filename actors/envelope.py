@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from actors.actor import Actor
 
 KEY_REUSED: Final = Refusal(
-    RefusalCode.IDEMPOTENCY_KEY_REUSED, "the idempotency key came before with another operation or body"
+    RefusalCode.IDEMPOTENCY_KEY_REUSED, "The idempotency key came before with another operation or body."
 )
 EARLIER_ONE_UNKNOWN: Final = OutcomeUnknown("an earlier request under the same key may have been applied")
 

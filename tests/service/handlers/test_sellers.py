@@ -1,6 +1,7 @@
 """Sellers: made, shown, changed, adjusted."""
 
 import asyncio
+import re
 from typing import Any
 
 import asyncpg
@@ -190,6 +191,27 @@ async def test_adjustments_go_both_ways_but_not_past_the_floor(shop: Shop) -> No
     assert (await shop.admin.post(path, {"amount": "3", "direction": "debit", "reason": "r"}, key="k")).status == 201
     nobody = f"/v1/sellers/{shop.admin.id}/adjustments"
     assert (await shop.admin.post(nobody, {"amount": "1", "direction": "credit", "reason": "r"})).code == "not_found"
+
+
+async def test_what_an_account_refuses_is_said_in_sentences(shop: Shop) -> None:
+    seller = await shop.seller("10.00", currency="USD")
+    hold = (await seller.sell("2.00", capture=False, key="used")).json["id"]
+    path = f"/v1/sellers/{seller.id}"
+    debit = {"amount": "50", "direction": "debit", "reason": "over"}
+    refused = [
+        (await shop.admin.post(f"{path}/adjustments", debit), "insufficient_credit"),
+        (await shop.admin.post(f"/v1/charges/{hold}/refund", {"reason": "none"}), "refund_exceeds_charge"),
+        (await seller.post(f"/v1/charges/{hold}/capture", {"amount": "3"}), "validation_failed"),
+        (await seller.sell("1.00", key="used"), "idempotency_key_reused"),
+    ]
+    await seller.done("POST", f"/v1/charges/{hold}/void")
+    refused.append((await seller.post(f"/v1/charges/{hold}/void"), "not_pending"))
+    await shop.admin.done("PATCH", path, {"status": "suspended"})
+    refused.append((await seller.sell("1.00"), "seller_suspended"))
+    for answer, code in refused:
+        assert answer.code == code
+        said = [answer.json["detail"], *(error["message"] for error in answer.json.get("errors", ()))]
+        assert all(re.fullmatch(r"[A-Z0-9].*\.", text) for text in said), said
 
 
 async def test_lists_are_searched_filtered_and_walked(shop: Shop) -> None:
