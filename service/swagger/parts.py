@@ -53,11 +53,13 @@ Sells mobile top-up to resellers: prepaid credit, charges taken exactly once, a 
 - **Money**: strings with the currency's decimals, `"50.00"`. Requests may send a JSON number instead.
 - **Ids**: UUIDs. **Times**: RFC 3339, UTC, microseconds; a date means its midnight, UTC.
 - **Phone numbers**: E.164.
-- **Bodies**: JSON up to 64 KiB (a batch: 4 MiB), never compressed. Unknown fields are refused.
+- **Bodies**: JSON up to 64 KiB (a batch: 4 MiB), never compressed.
+  Unknown fields are refused, as are unknown parameters of a query.
 - **Idempotency**: `Idempotency-Key` on any POST that changes an account, but for a batch, whose charges have their own
   keys. The same key with the same operation and body (compared by meaning) answers the first answer again, byte for
   byte, with `Idempotent-Replayed: true`; with another operation or body: 422. Remembered are every success, and a
   refusal of a charge for lack of credit, which differs in its `request_id` when it is repeated.
+  A batch refuses the header; other operations ignore it.
 - **Lists**: newest first; `next_cursor` of a page is the `cursor` of the next one.
 - **Errors**: RFC 9457 `application/problem+json`. Decide by `code`; a 429 or 503 says by
   `Retry-After` when to come back.

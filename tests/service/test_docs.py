@@ -288,6 +288,8 @@ async def test_the_introduction_tells_of_the_exceptions(spec) -> None:
     assert f"{decode.BODY_SIZE_MAX // 1024} KiB (a batch: {decode.LARGE_BODY_SIZE_MAX // 1024**2} MiB)" in text
     assert "but for a batch" in text
     assert "differs in its `request_id`" in text
+    assert "Unknown fields are refused, as are unknown parameters of a query" in text
+    assert "A batch refuses the header; other operations ignore it." in text
 
 
 async def test_query_parameters_have_their_bounds(spec) -> None:
