@@ -83,7 +83,7 @@ class Transactions(TransactionsCsv, frozen=True):
     cursor: Cursor | None = None
 
 
-class Summary(Struct, frozen=True):
+class Summary(Query, frozen=True):
     from_us: From | None = field(default=None, name="from")
 
 
