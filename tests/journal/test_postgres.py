@@ -2,18 +2,20 @@
 
 import asyncio
 import re
+import uuid
 from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import asyncpg
+import msgspec
 import pytest
 
 from journal.embedded import EmbeddedPostgres
 from journal.embedded.layout import APP_ROLE
 from journal.flush_statement import FLUSH, FLUSH_SETTINGS
 from journal.migrate import migrate
-from journal.postgres import SEQS_OF_KEYS, PostgresStore
+from journal.postgres import PENDING_CHARGES, PENDING_REQUESTS, SEQS_OF_KEYS, PostgresStore
 from journal.service_role import SERVICE_ROLE
 from journal.store import LEASE_TTL_MAX_S, EpochLost, JournalUnavailable, OutcomeUnknown
 from tests.conftest import Database
@@ -178,6 +180,35 @@ async def test_the_keys_of_a_large_batch_are_found_one_by_one(database: Database
     plan = "\n".join(row[0] for row in await owner.fetch(f"EXPLAIN {statement}", SELLER, [False] * len(keys), keys))
     assert "entries_idempotency_key" in plan, plan
     assert "Scan on entries" not in plan, plan
+
+
+async def test_what_is_pending_is_loaded_at_a_cost_independent_of_history(owner: Any) -> None:
+    """One plan serves all sellers. To a planner whose sellers have hardly more entries than what is pending of them,
+    reading all entries of a seller and joining looks cheaper; this one's has a thousand times as many."""
+    await owner.execute(
+        "INSERT INTO cell_00.entries (seller_id, seq, position, at_us, amount, held_change, available_after,"
+        " held_after, credit_limit, by_admin, type, hash)"
+        " SELECT lpad(seller::text, 32, '0')::uuid, seq, row_number() OVER (), 1, 0, 0, 0, 0, 0, false, 'declined', $1"
+        " FROM generate_series(0, 500) seller, generate_series(1, CASE seller WHEN 0 THEN 20000 ELSE 40 END) seq",
+        bytes(32),
+    )
+    await owner.execute(
+        "INSERT INTO cell_00.charges SELECT seller_id, seq, seller_id, 'pending', 1, 0, 1, seq FROM cell_00.entries"
+        " WHERE seq BETWEEN 6 AND 40 AND seller_id <> $1 OR seq > 19980",
+        uuid.UUID(int=0),
+    )
+    await owner.execute(
+        "INSERT INTO cell_00.credit_requests"
+        " SELECT seller_id, seq, seller_id, 'pending', 1, NULL, 1, '[]', NULL, NULL, NULL, seq FROM cell_00.charges"
+    )
+    await owner.execute("ANALYZE cell_00.entries, cell_00.charges, cell_00.credit_requests")
+    await owner.execute("SET plan_cache_mode = force_generic_plan")
+    for name, statement in (("charges", PENDING_CHARGES), ("requests", PENDING_REQUESTS)):
+        await owner.execute(f"PREPARE {name} (uuid) AS {statement.replace('{cell}', 'cell_00')}")
+        text = await owner.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE {name} ('{uuid.UUID(int=0)}')")
+        plan = msgspec.json.decode(text)[0]["Plan"]
+        assert plan["Actual Rows"] == 20
+        assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 20 * 10, text
 
 
 async def test_while_nobody_sells_no_transaction_is_open(database: Database, pool: Any, owner: Any) -> None:
