@@ -14,6 +14,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, Literal
 
 import asyncpg
@@ -89,6 +90,7 @@ class VerificationRuns:
                 await connection.execute(INSERT, run.id, to_column(now_us))
             self._current = run
             self._task = asyncio.create_task(self._run(run), name="verification")
+            self._task.add_done_callback(partial(_ended, run.id))
             return run
 
     async def find(self, run_id: str) -> VerificationRun | None:
@@ -114,8 +116,6 @@ class VerificationRuns:
         status: Literal["passed", "failed"] = "failed"
         try:
             status = await self._verify(run)
-        except (OSError, ValueError) as fault:
-            log.error("verification_interrupted", exc_info=fault, extra={"verification": run.id})
         finally:
             await self._end(status)
 
@@ -188,6 +188,12 @@ class VerificationRuns:
                 bad and bad.reason,
                 None if run.finished_at_us is None else to_column(run.finished_at_us),
             )
+
+
+def _ended(run_id: str, task: "asyncio.Task[None]") -> None:
+    """Nothing dies silently, whatever kept a run from its end: a program that does not start, or a bug."""
+    if not task.cancelled() and task.exception() is not None:
+        log.error("verification_interrupted", exc_info=task.exception(), extra={"verification": run_id})
 
 
 def _run_of(row: asyncpg.Record) -> VerificationRun:

@@ -99,7 +99,9 @@ async def test_a_run_that_cannot_finish_fails_without_a_bad_entry(database: Data
     assert (found.status, found.progress.first_bad) == ("failed", None)
 
 
-async def test_a_run_whose_end_cannot_be_written_makes_room_for_another(database: Database) -> None:
+async def test_a_run_whose_end_cannot_be_written_makes_room_for_another(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
     ends = Ends()
     async with runs_of(database, ends, SAY, "1", line(2, Finding("what no column of ids takes", 7, "why"))) as runs:
         first = await runs.start()
@@ -108,6 +110,7 @@ async def test_a_run_whose_end_cannot_be_written_makes_room_for_another(database
         assert (found.status, found.progress.first_bad) == ("failed", None)
         assert (await runs.start()).id != first.id
         await ends.next()
+    assert "verification_interrupted" in [record.message for record in caplog.records]
 
 
 async def test_while_one_runs_no_other_does(database: Database) -> None:
