@@ -256,8 +256,6 @@ class PostgresStore:
             if getattr(fault, "severity_en", "FATAL") != "ERROR" or connection.is_closed():
                 raise OutcomeUnknown(str(fault)) from fault
             raise FlushRefused(f"{type(fault).__name__}: {fault}") from fault
-        except asyncpg.DataError as fault:
-            raise FlushRefused(str(fault)) from fault  # Could not be encoded: never sent.
         except CONNECTION_FAULTS as fault:
             raise OutcomeUnknown(str(fault)) from fault
         finally:
