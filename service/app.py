@@ -66,7 +66,6 @@ class Services:
         identity_pool: "asyncpg.Pool[asyncpg.Record]",
     ) -> None:
         self.settings = settings
-        self.home = home
         self.metrics = Metrics()
         self.sources = Sources(wall_clock_us, os.urandom)
         self.requests_in_flight = 0
