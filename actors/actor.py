@@ -346,9 +346,12 @@ class Actor:
     def _start(self, work: Coroutine[None, None, None]) -> None:
         self.task = asyncio.get_running_loop().create_task(work)
         self.task.add_done_callback(self._worked)
+        self.directory.busy.add(self)
 
     def _worked(self, task: "asyncio.Task[None]") -> None:
         """Nothing dies silently: a bug in the work leaves a broken actor and its name in the log."""
+        if self.task is None or self.task is task:  # Else it was cancelled, and other work has begun.
+            self.directory.busy.discard(self)
         bug = None if task.cancelled() else task.exception()
         if bug is not None:
             self.is_broken = True

@@ -81,6 +81,8 @@ class Directory:
         self._actors: OrderedDict[str, Actor] = OrderedDict()
         self._remembered: deque[tuple[str, KeyOfSide]] = deque()
         """Of which seller, not of which actor: one that is gone must not be kept by its keys."""
+        self.busy: set[Actor] = set()
+        """Kept by the actors. Only what is asked of a busy one queues."""
         self.is_draining = False
         """Takes no more commands, but further parts of those that have begun."""
         self.journal: Journal
@@ -133,7 +135,7 @@ class Directory:
 
     def queued(self) -> int:
         """Commands that wait in mailboxes."""
-        return sum(len(actor.queued) for actor in self._actors.values())
+        return sum(len(actor.queued) for actor in self.busy)
 
     def drain(self) -> None:
         """From here on takes no new commands, only further parts of those that have begun (`ask`). Whoever asked waits
