@@ -193,13 +193,15 @@ class MemoryStore:
         used = self.database.keys
         return {key: used[seller_id, *key] for key in keys if (seller_id, *key) in used}
 
-    async def sellers_with_expired_holds(self, now_us: int, limit: int) -> list[str]:
-        due = {
-            row.seller_id: None
+    async def sellers_with_expired_holds(self, now_us: int, limit: int, but_not: Sequence[str] = ()) -> list[str]:
+        due = sorted(
+            (row.expires_at_us or 0, row.seller_id)
             for row in self.database.charges.values()
-            if row.status is ChargeStatus.PENDING and (row.expires_at_us or 0) <= now_us
-        }
-        return list(due)[:limit]
+            if row.status is ChargeStatus.PENDING
+            and (row.expires_at_us or 0) <= now_us
+            and row.seller_id not in but_not
+        )
+        return list(dict.fromkeys(seller_id for _, seller_id in due[:limit]))
 
     def _entry(self, seller_id: str, entry_id: str) -> Entry | None:
         seq = seq_of(entry_id)

@@ -111,7 +111,7 @@ SELECT k.by_admin, k.key, e.seq FROM unnest($2::boolean[], $3::text[]) AS k (by_
     WHERE e.seller_id = $1 AND e.idempotency_key = k.key AND e.by_admin = k.by_admin LIMIT 1) e"""
 EXPIRED: Final = """
 SELECT DISTINCT seller_id::text FROM (
-    SELECT seller_id FROM {cell}.charges WHERE status = 'pending' AND expires_at_us <= $1
+    SELECT seller_id FROM {cell}.charges WHERE status = 'pending' AND expires_at_us <= $1 AND seller_id <> ALL($3)
     ORDER BY expires_at_us LIMIT $2) due"""
 
 _CHARGE_WIDTH: Final = 8
@@ -358,9 +358,9 @@ class PostgresStore:
             rows = await connection.fetch(self._sql(SEQS_OF_KEYS), seller_id, sides, texts)
         return {(by_admin, text): seq for by_admin, text, seq in rows}
 
-    async def sellers_with_expired_holds(self, now_us: int, limit: int) -> list[str]:
+    async def sellers_with_expired_holds(self, now_us: int, limit: int, but_not: Sequence[str] = ()) -> list[str]:
         async with self._borrowed() as connection:
-            return [row[0] for row in await connection.fetch(self._sql(EXPIRED), now_us, limit)]
+            return [row[0] for row in await connection.fetch(self._sql(EXPIRED), now_us, limit, but_not)]
 
     async def _entry(self, connection: Any, seller_id: str, entry_id: str) -> Entry | None:
         row = await connection.fetchrow(self._sql(ENTRY_BY_SEQ), seller_id, seq_of(entry_id))

@@ -151,5 +151,6 @@ class Store(Protocol):
     async def seqs_of_keys(self, seller_id: str, keys: Sequence[KeyOfSide]) -> dict[KeyOfSide, int]:
         """The entries that have used up these keys of the seller; keys that are free are not in it."""
 
-    async def sellers_with_expired_holds(self, now_us: int, limit: int) -> list[str]:
-        """At most `limit` sellers with a pending hold whose time is over."""
+    async def sellers_with_expired_holds(self, now_us: int, limit: int, but_not: Sequence[str] = ()) -> list[str]:
+        """Sellers with a pending hold whose time is over: those of the `limit` holds for which it has been the longest.
+        Holds of `but_not` are passed over."""

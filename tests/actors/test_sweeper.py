@@ -1,13 +1,20 @@
 """Holds are given back though nobody looks at their seller."""
 
+import pytest
 from msgspec.structs import replace
 
+from actors import sweeper
 from actors.commands import Adjust, Charge
 from actors.sweeper import sweep
 from tests.actors.cells import CALLER, OTHER_ID, SELLER_ID, running_cell
 
 
-async def test_a_seller_that_cannot_be_loaded_keeps_nobodys_hold() -> None:
+@pytest.mark.parametrize("looked_at", [1, 2])
+async def test_a_seller_that_cannot_be_loaded_keeps_nobodys_hold(
+    looked_at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though its holds may be all that are looked at."""
+    monkeypatch.setattr(sweeper, "HOLDS_LOOKED_AT_MAX", looked_at)
     async with running_cell() as cell:
         for seller_id in (SELLER_ID, OTHER_ID):
             await cell.ask(Adjust(CALLER, 1_000, "credit", "a test"), seller_id)

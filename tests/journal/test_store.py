@@ -348,6 +348,17 @@ async def test_sellers_with_expired_holds_are_found_by_time(world: World) -> Non
     assert await world.store.sellers_with_expired_holds(11 * SECOND - 1, 10) == []
     assert await world.store.sellers_with_expired_holds(11 * SECOND, 10) == [SELLER]
 
+    writer.charge(1, expires_in_s=11)
+    other = Writer(OTHER)
+    other.credit(100)
+    other.charge(1, expires_in_s=12)
+    await world.store.flush(lease.epoch, writer.batch(4))
+    await world.store.flush(lease.epoch, other.batch(5))
+    assert await world.store.sellers_with_expired_holds(13 * SECOND, 2) == [SELLER]
+    assert sorted(await world.store.sellers_with_expired_holds(13 * SECOND, 3)) == [SELLER, OTHER]
+    assert await world.store.sellers_with_expired_holds(13 * SECOND, 1, [SELLER]) == [OTHER]
+    assert await world.store.sellers_with_expired_holds(13 * SECOND, 1, [SELLER, OTHER]) == []
+
 
 async def test_more_than_a_statement_carries_is_written_as_a_whole_or_not_at_all(world: World) -> None:
     lease = await lead(world.store)

@@ -91,7 +91,7 @@ BRANCHES: Final[dict[str, tuple[str, str]]] = {
     "a batch for a frozen journal refused": ("decide_many", "raise JournalFrozen"),
     "an actor passivated": ("Directory._passivate_one", "del self._actors[idle.seller_id]"),
     "no actor can go": ("Directory._passivate_one", "raise Overloaded"),
-    "a seller that is not swept, and the others are": ("sweep", "except (RateLimited"),
+    "a seller that is not swept, and the others are": ("_settle", "except (RateLimited"),
     "a sweep put off": ("sweep_forever", 'log.info("sweep_postponed"'),
 }
 

@@ -496,6 +496,6 @@ MUTANTS: Final = (
     _mutant(
         0,
         "the sweeper overlooks a seller",
-        patch("actors.sweeper:sweep", ("for seller_id in sellers:", "for seller_id in sellers[1:]:")),
+        patch("actors.sweeper:sweep", ("for seller_id in sellers if", "for seller_id in sellers[1:] if")),
     ),
 )

@@ -195,9 +195,9 @@ class FaultyStore:
         found: dict[KeyOfSide, int] = await self._exchange(lambda: run_now(self._model.seqs_of_keys(seller_id, keys)))
         return found
 
-    async def sellers_with_expired_holds(self, now_us: int, limit: int) -> list[str]:
+    async def sellers_with_expired_holds(self, now_us: int, limit: int, but_not: Sequence[str] = ()) -> list[str]:
         sellers: list[str] = await self._exchange(
-            lambda: run_now(self._model.sellers_with_expired_holds(now_us, limit))
+            lambda: run_now(self._model.sellers_with_expired_holds(now_us, limit, but_not))
         )
         return sellers
 
