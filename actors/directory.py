@@ -123,11 +123,18 @@ class Directory:
 
     def _may_repeat(self, seller_id: str, command: Command) -> bool:
         """Whether an earlier command with one of its keys may have been applied, or is still queued and may yet be."""
-        keys = set(keys_of(command))
+        if self.may_repeat_forgotten(seller_id, command):
+            return True
         actor = self._actors.get(seller_id)
         if actor is None:
-            return bool(keys) and self.journal.was_interrupted(seller_id)
+            return False
+        keys = set(keys_of(command))
         return any(actor.known(command)) or any(not keys.isdisjoint(keys_of(each.command)) for each in actor.queued)
+
+    def may_repeat_forgotten(self, seller_id: str, command: Command) -> bool:
+        """Whether an interruption of the journal may have made one of its keys forgotten. An account that was loaded
+        since then has its keys in the journal only."""
+        return self.journal.was_interrupted(seller_id) and any(keys_of(command))
 
     @property
     def sellers_loaded(self) -> int:

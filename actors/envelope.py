@@ -127,8 +127,10 @@ class Envelope(Submission):
     def fail_attempt(self, fault: JournalFault) -> None:
         """Fails with `fault`, unless an earlier request under one of its keys may have been applied. Then "not applied"
         would be true of this attempt only, and mislead the client: it is told that the outcome is unknown."""
-        own = set(self.uses.values())
-        is_repeated = any(first_use not in own for first_use in self.actor.known(self.command))
+        actor, own = self.actor, set(self.uses.values())
+        is_repeated = any(first_use not in own for first_use in actor.known(self.command))
+        if not actor.account.seq:  # It was to be loaded.
+            is_repeated = is_repeated or actor.directory.may_repeat_forgotten(actor.seller_id, self.command)
         self.fail(EARLIER_ONE_UNKNOWN if is_repeated else fault)
 
     def answer(self, outcome: Outcome) -> None:

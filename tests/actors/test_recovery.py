@@ -258,6 +258,50 @@ async def test_an_interruption_that_follows_another_does_not_make_it_forgotten()
         assert await repeated[0] == replace(first, is_replay=True)
 
 
+async def test_what_an_interruption_made_forgotten_is_not_known_again_when_its_seller_is_loaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of its keys none is loaded with it. The journal goes away once more, before the repeat or while it is loaded for
+    it."""
+    async with running_cell() as cell:
+        await cell.ask(Adjust(CALLER, 1_000, "credit", "a test"))
+        await cell.ask(Adjust(CALLER, 1_000, "credit", "a test"), OTHER_ID)
+        charge = Charge(_with_key("in doubt"), "+15550100001", 100)
+        cell.store.is_away = True
+        sold = cell.directory.ask(SELLER_ID, charge)
+        async with asyncio.timeout(WITHIN_S):
+            while not cell.journal.was_interrupted(SELLER_ID):
+                await asyncio.sleep(0)
+            cell.store.is_away = False
+            first = await sold
+        assert isinstance(first, Done)
+        await cell.is_ready()
+
+        async def load(seller_id: str) -> None:
+            raise JournalUnavailable("the connection to the database was lost")
+
+        with monkeypatch.context() as planted:
+            planted.setattr(cell.store, "load", load)
+            with pytest.raises(OutcomeUnknown):
+                await cell.ask(charge)
+            with pytest.raises(JournalUnavailable):
+                await cell.ask(replace(charge, caller=CALLER))
+
+        for seller_id in (SELLER_ID, OTHER_ID):
+            await cell.ask(Settle(), seller_id)
+        cell.store.lose_connection()
+        async with asyncio.timeout(WITHIN_S):
+            while cell.journal.is_ready:
+                await asyncio.sleep(0)
+        with pytest.raises(OutcomeUnknown):
+            await cell.ask(charge)
+        with pytest.raises(JournalUnavailable):
+            await cell.ask(charge, OTHER_ID)
+        cell.store.is_away = False
+        await cell.is_ready()
+        assert await cell.ask(charge) == replace(first, is_replay=True)
+
+
 def _with_key(key: str) -> Caller:
     return Caller(SELLER_ID, False, key, f"{key:>16}".encode())
 

@@ -338,7 +338,10 @@ MUTANTS: Final = (
     _mutant(
         3,
         "who repeats it during a recovery is told so",
-        patch("actors.directory:Directory._may_repeat", ("if actor is None:", "return False\n    if actor is None:")),
+        patch(
+            "actors.directory:Directory._may_repeat",
+            ("if self.may_repeat_forgotten", "return False\n    if self.may_repeat_forgotten"),
+        ),
     ),
     _mutant(
         3,
