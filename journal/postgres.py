@@ -5,8 +5,8 @@ several in one transaction.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, Final
 
 import asyncpg
@@ -55,6 +55,10 @@ FLUSH_TIMEOUT_S: Final = 10.0
 """After this long without an answer the watchdog ends the connection. Nothing is ever cancelled."""
 TRANSACTION_GRACE_S: Final = 2.0
 """So much later the server ends the transaction, should the watchdog be stopped along with its process."""
+
+LEASE_CONNECTIONS: Final = 2
+"""Of the pool, kept for the lease and for what became of a flush: neither must wait behind thousands of accounts that
+are loaded after a start, or the lease runs out meanwhile."""
 
 STATEMENT_ENTRIES_MAX: Final = 1_000
 """Entries that one statement carries: some 20 ms of the database's time."""
@@ -128,6 +132,7 @@ class PostgresStore:
         self._pool = pool
         self._cell = cell
         self._flush_timeout_s = flush_timeout_s
+        self._loads = asyncio.Semaphore(max(1, pool.get_max_size() - LEASE_CONNECTIONS))
         self._owner = ""
         self._connection: asyncpg.Connection | None = None
         self._flush_entries: Any = None
@@ -294,15 +299,16 @@ class PostgresStore:
         return known
 
     async def contains(self, entry: Entry, position: int) -> bool:
-        found = (await self.recorded(entry.seller_id, [entry.seq])).get(entry.seq)
-        return found is not None and found.entry.hash == entry.hash and found.position == position
+        async with self._borrowed() as connection:
+            row = await connection.fetchrow(self._sql(ENTRY_BY_SEQ), entry.seller_id, entry.seq)
+        return row is not None and (row["hash"], row[POSITION]) == (entry.hash, position)
 
     # --- load ---
 
     async def load(self, seller_id: str) -> Snapshot | None:
         # One snapshot: another owner may be writing meanwhile, and this one may not know of it yet.
         async with (
-            self._borrowed() as connection,
+            self._loading() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
             row = await connection.fetchrow(self._sql(LAST_ENTRY), seller_id)
@@ -323,7 +329,7 @@ class PostgresStore:
         )
 
     async def load_charge(self, seller_id: str, charge_id: str) -> OpenedCharge | None:
-        async with self._borrowed() as connection:
+        async with self._loading() as connection:
             opening = await self._entry(connection, seller_id, charge_id)
             if opening is None:
                 return None
@@ -332,7 +338,7 @@ class PostgresStore:
         return None if charge is None else OpenedCharge(charge, opening)
 
     async def load_request(self, seller_id: str, request_id: str) -> OpenedRequest | None:
-        async with self._borrowed() as connection:
+        async with self._loading() as connection:
             opening = await self._entry(connection, seller_id, request_id)
             if opening is None:
                 return None
@@ -340,7 +346,7 @@ class PostgresStore:
         return None if row is None else OpenedRequest(request_of(row), opening)
 
     async def recorded(self, seller_id: str, seqs: Sequence[int]) -> dict[int, Recorded]:
-        async with self._borrowed() as connection:
+        async with self._loading() as connection:
             rows = await connection.fetch(self._sql(ENTRIES_BY_SEQ), seller_id, seqs)
             entries = [(entry_of(row, row["previous_hash"]), row[POSITION]) for row in rows]
             subjects = {entry.subject_id for entry, _ in entries if entry.subject_id is not None}
@@ -354,18 +360,31 @@ class PostgresStore:
 
     async def seqs_of_keys(self, seller_id: str, keys: Sequence[KeyOfSide]) -> dict[KeyOfSide, int]:
         sides, texts = [by_admin for by_admin, _ in keys], [text for _, text in keys]
-        async with self._borrowed() as connection:
+        async with self._loading() as connection:
             rows = await connection.fetch(self._sql(SEQS_OF_KEYS), seller_id, sides, texts)
         return {(by_admin, text): seq for by_admin, text, seq in rows}
 
     async def sellers_with_expired_holds(self, now_us: int, limit: int, but_not: Sequence[str] = ()) -> list[str]:
-        async with self._borrowed() as connection:
+        async with self._loading() as connection:
             return [row[0] for row in await connection.fetch(self._sql(EXPIRED), now_us, limit, but_not)]
 
     async def _entry(self, connection: Any, seller_id: str, entry_id: str) -> Entry | None:
         row = await connection.fetchrow(self._sql(ENTRY_BY_SEQ), seller_id, seq_of(entry_id))
         entry = None if row is None else entry_of(row, row["previous_hash"])
         return entry if entry is not None and entry.id == entry_id else None
+
+    @asynccontextmanager
+    async def _loading(self) -> AsyncIterator[Any]:
+        try:
+            async with asyncio.timeout(self._flush_timeout_s):
+                await self._loads.acquire()
+        except TimeoutError as fault:
+            raise JournalUnavailable("too many wait for a connection to the database") from fault
+        try:
+            async with self._borrowed() as connection:
+                yield connection
+        finally:
+            self._loads.release()
 
     def _borrowed(self) -> AbstractAsyncContextManager[Any]:
         return borrowed(self._pool, self._flush_timeout_s)

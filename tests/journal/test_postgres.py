@@ -262,6 +262,22 @@ async def test_a_time_limit_of_an_operator_does_not_end_a_flush(database: Databa
     await store.close()
 
 
+async def test_the_lease_is_renewed_while_all_that_can_be_loaded_at_once_is(
+    database: Database, pool: Any, owner: Any
+) -> None:
+    """After a start thousands of sellers are loaded, and the lease would run out behind them."""
+    store = PostgresStore(database.app_url, pool)
+    await lead(store)
+    async with asyncio.timeout(20):
+        async with owner.transaction():
+            await owner.execute("LOCK TABLE cell_00.entries")
+            loads = [asyncio.ensure_future(store.load(seller_id)) for seller_id in (SELLER, OTHER) * 10]
+            await asyncio.sleep(0)  # They have begun, and whoever comes now comes behind them.
+            assert await store.renew(TTL_S) is not None
+        assert await asyncio.gather(*loads) == [None] * 20
+    await store.close()
+
+
 async def test_preparing_the_flush_does_not_wait_for_ever(database: Database, pool: Any, owner: Any) -> None:
     """A table may be locked when the connection is made. The attempt ends in time, and leaves no backend behind in the
     queue for the lock; the next attempt finds the table free."""
