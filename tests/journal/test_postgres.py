@@ -356,11 +356,13 @@ async def test_a_commit_that_warns_is_not_an_acknowledgement(tmp_path: Path) -> 
             await owner.execute("SELECT pg_reload_conf()")
             while await owner.fetchval("SHOW synchronous_standby_names") != names:
                 await asyncio.sleep(0)
+            # The checkpointer tells the others whether to wait; it reads the settings before it writes a checkpoint.
+            await owner.execute("CHECKPOINT")
 
         async def cut_short(wait: Awaitable[T]) -> T:
             task = asyncio.ensure_future(wait)
             cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
-            while await owner.fetchval(cancel) is None:
+            while not task.done() and await owner.fetchval(cancel) is None:
                 await asyncio.sleep(0)
             return await task
 
