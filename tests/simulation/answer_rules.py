@@ -291,12 +291,12 @@ def _is_unknown(state: State, command: Command, refusal: Refusal, limits: Limits
 
 def _is_decided(state: State, command: Command, refusal: Refusal, limits: Limits) -> bool:
     request = state.requests.get(command.request_id) if isinstance(command, DecideCredit) else None
-    return request is not None and request.status != "pending" and refusal.detail.endswith(request.status)
+    return request is not None and request.status != "pending" and refusal.detail.endswith(f" {request.status}.")
 
 
 def _is_not_pending(state: State, command: Command, refusal: Refusal, limits: Limits) -> bool:
     charge = state.charges.get(command.charge_id) if isinstance(command, Capture | Void) else None
-    return charge is not None and charge.status != "pending" and refusal.detail.endswith(charge.status)
+    return charge is not None and charge.status != "pending" and refusal.detail.endswith(f" {charge.status}.")
 
 
 def _is_refunded(state: State, command: Command, refusal: Refusal, limits: Limits) -> bool:
