@@ -72,8 +72,10 @@ class Journal:
         on_commit: Listener = lambda before, after, submissions: None,
         on_state: Callable[[JournalState], None] = lambda state: None,
         on_frozen: Callable[[bool], None] = lambda is_frozen: None,
+        on_lease_fault: Callable[[JournalUnavailable], None] = lambda fault: None,
     ) -> None:
-        """`on_fault` gets the database's reason for a failed flush, which clients are not shown."""
+        """`on_fault` gets the database's reason for a failed flush, which clients are not shown; `on_lease_fault` the
+        reason why the lease can be neither asked for nor renewed, once for each until it can."""
         self._store = store
         self._settings = settings
         self._observer = observer
@@ -83,6 +85,9 @@ class Journal:
         self._on_commit = on_commit
         self._on_state = on_state
         self._on_frozen = on_frozen
+        self._on_lease_fault = on_lease_fault
+        self._lease_fault: str | None = None
+        """Why the lease could not be reached the last time that it was tried."""
         self._committer: Committer | None = None
         self._deadline_s = 0.0
         self._may_be_owner = False
@@ -172,9 +177,11 @@ class Journal:
             lease = await self._store.acquire(
                 self._settings.owner, self._settings.lease_ttl_s, is_former_owner_dead=is_former_owner_dead
             )
-        except JournalUnavailable:
+        except JournalUnavailable as fault:
             self._may_be_owner = True
+            self._lease_tried(fault)
             return None
+        self._lease_tried()
         self._may_be_owner = self._may_be_owner or lease is not None
         return lease
 
@@ -216,8 +223,10 @@ class Journal:
             started_s = self._clock_s()
             try:
                 renewal = await self._store.renew(self._settings.lease_ttl_s)
-            except JournalUnavailable:
+            except JournalUnavailable as fault:
+                self._lease_tried(fault)
                 continue
+            self._lease_tried()
             if renewal is not None:
                 self._deadline_s = max(self._deadline_s, started_s + self._settings.lease_ttl_s)
                 # A renewal can only end the freeze: whoever freezes a journal also takes the lease away.
@@ -225,6 +234,13 @@ class Journal:
             elif not committer.is_recovering:
                 committer.stop()
                 return
+
+    def _lease_tried(self, fault: JournalUnavailable | None = None) -> None:
+        """Nothing else tells why an instance stays a standby, or refuses to read."""
+        reason = None if fault is None else str(fault)
+        if fault is not None and reason != self._lease_fault:
+            self._on_lease_fault(fault)
+        self._lease_fault = reason
 
     def _set_frozen(self, is_frozen: bool) -> None:
         if is_frozen is not self.is_frozen:

@@ -132,6 +132,7 @@ class Services:
             on_commit=self._committed,
             on_state=self._state_changed,
             on_frozen=_frozen_changed,
+            on_lease_fault=_lease_not_reached,
         )
         self.directory.attach(self.journal)
         self.admission = Admission(self.journal, self.credentials)
@@ -210,6 +211,10 @@ class Services:
 
     def _is_frozen(self) -> bool:
         return self.journal.is_frozen and self.journal.state is JournalState.LEADING
+
+
+def _lease_not_reached(fault: JournalFault) -> None:
+    log.warning("lease_not_reached", extra={"reason": str(fault)})
 
 
 def _frozen_changed(is_frozen: bool) -> None:

@@ -402,6 +402,26 @@ async def test_a_start_for_which_too_few_connections_are_left_is_one_line(databa
     await owner.close()
 
 
+async def test_a_database_that_turns_read_only_is_told_in_the_log_and_outlived(
+    database: Database, http: aiohttp.ClientSession
+) -> None:
+    """As providers make one that is nearly full. No flush is tried meanwhile that could say why nothing is served."""
+    owner = await asyncpg.connect(database.owner_url)
+    extra = {"CHARGE_SHOP_DATABASE_URL": database.app_url, "CHARGE_SHOP_MIGRATION_URL": database.owner_url}
+    async with serving("--lease-ttl-s", "1", extra=extra) as shop, asyncio.timeout(60):
+        client = Client(http, shop.address)
+        await until_ready(client)
+        await owner.execute(f"ALTER DATABASE {database.name} SET default_transaction_read_only = on")
+        cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()"
+        await owner.fetch(cut, database.name)
+        while not any("lease_not_reached" in line and "in a read-only transaction" in line for line in shop.log):
+            await asyncio.sleep(0.01)
+        await owner.execute(f"ALTER DATABASE {database.name} RESET default_transaction_read_only")
+        await owner.fetch(cut, database.name)
+        await until_ready(client)
+    await owner.close()
+
+
 async def test_a_seller_that_the_journal_does_not_know_is_not_called_whole(database: Database) -> None:
     nobody = "0195f3a2-c4b0-7000-8000-002a5d3e9c41"
     refused = await charge_shop("verify", "--seller", nobody, extra={"CHARGE_SHOP_DATABASE_URL": database.owner_url})
