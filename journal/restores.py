@@ -18,7 +18,7 @@ from msgspec import Struct
 from journal.connections import CONNECTION_FAULTS
 from journal.schema_faults import PrivilegeMissing
 from journal.service_role import SERVICE_ROLE
-from journal.store import JournalUnavailable
+from journal.store import JournalUnavailable, JournalUnreadable
 
 CONNECT_TIMEOUT_S: Final = 15.0
 
@@ -53,7 +53,7 @@ class Restore(Struct, frozen=True):
 
 
 async def restores(url: str, *, cell: str = "cell_00") -> list[Restore]:
-    """All that there ever were, in order. Raises JournalUnavailable."""
+    """All that there ever were, in order. Raises JournalUnavailable and JournalUnreadable."""
     async with _connected(url, {"role": SERVICE_ROLE}) as connection:
         return await _fetch(connection, cell)
 
@@ -61,7 +61,9 @@ async def restores(url: str, *, cell: str = "cell_00") -> list[Restore]:
 async def record_restore(
     owner_url: str, *, by: str, backup_made_at: datetime | None = None, cell: str = "cell_00"
 ) -> Restore:
-    """The journal was restored: freezes it, whoever may be using it. Raises JournalUnavailable and PrivilegeMissing."""
+    """The journal was restored: freezes it, whoever may be using it.
+
+    Raises JournalUnavailable, JournalUnreadable and PrivilegeMissing."""
     async with _connected(owner_url) as connection, connection.transaction(isolation="read_committed"):
         epoch = await connection.fetchval(FREEZE.replace("{cell}", cell))
         await connection.execute(RECORD.replace("{cell}", cell), by, backup_made_at, epoch)
@@ -71,7 +73,7 @@ async def record_restore(
 async def confirm_restores(owner_url: str, *, by: str, cell: str = "cell_00") -> list[Restore]:
     """Sales may go on. Answers the restores that were waiting for this.
 
-    Raises JournalUnavailable and PrivilegeMissing."""
+    Raises JournalUnavailable, JournalUnreadable and PrivilegeMissing."""
     async with _connected(owner_url) as connection, connection.transaction(isolation="read_committed"):
         await connection.execute(UNFREEZE.replace("{cell}", cell))
         confirmed = {row["number"] for row in await connection.fetch(CONFIRM.replace("{cell}", cell), by)}
@@ -94,3 +96,7 @@ async def _connected(url: str, settings: dict[str, str] | None = None) -> AsyncI
         raise PrivilegeMissing(f"{error}: this takes the owner of the tables, give --migration-url") from None
     except CONNECTION_FAULTS as fault:
         raise JournalUnavailable(f"{type(fault).__name__}: {fault}") from fault
+    except asyncpg.PostgresError as fault:
+        raise JournalUnreadable(f"the record of restores cannot be used: {' '.join(str(fault).split())}") from fault
+    except OverflowError:
+        raise JournalUnreadable("the record of restores has a time that no restore can have") from None

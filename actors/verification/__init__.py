@@ -20,7 +20,7 @@ added with a right hash; and, unless heads were exported, that the last entries 
 after them or the positions were counted anew.
 """
 
-from actors.verification.findings import Finding, Progress
+from actors.verification.findings import Finding, Progress, in_one_line
 from actors.verification.verifier import verify_journal
 
-__all__ = ["Finding", "Progress", "verify_journal"]
+__all__ = ["Finding", "Progress", "in_one_line", "verify_journal"]

@@ -20,3 +20,8 @@ class Progress(Struct, frozen=True):
     sellers_total: int
     entries_checked: int
     first_bad: Finding | None = None
+
+
+def in_one_line(text: str) -> str:
+    """What is quoted of the database must not look like a line of ours, nor hold what no column takes: a NUL."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

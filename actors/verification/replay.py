@@ -58,6 +58,8 @@ class Replay:
         """Takes the next entry; a refund with what was before."""
         account = self.account
         seq = account.seq + 1
+        if entry.seq == account.seq > 0:
+            return self._finding(entry.seq, "there are several entries of this number")
         if entry.seq != seq:
             return self._finding(seq, f"is missing: the next entry that is there is {entry.seq}")
         # A batch is decided at one time.

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.verification.findings import Finding
+from actors.verification.findings import Finding, in_one_line
 from actors.verification.replay import Before, Replay
 from journal.entry import Entry, EntryType
 from journal.ids import seq_of
@@ -83,7 +83,7 @@ class Walk:
                 finding = await self._compared(compared, ended) or finding or await self._twice(rows)
             self._on_chunk(len(ended), len(rows))
             if finding is not None:
-                return replace(finding, reason=_in_one_line(finding.reason[:REASON_MAX]))
+                return replace(finding, reason=in_one_line(finding.reason[:REASON_MAX]))
             if is_last:
                 return None
             after = (rows[-1][_SELLER], rows[-1][_SEQ])
@@ -206,11 +206,6 @@ def _difference(expected: ChargeRow | CreditRequestRow, stored: Any, last_seq: i
     if row == expected or (row.id == expected.id and row.last_seq > last_seq and stored["is_continued"]):
         return None
     return f"the row of the {what} is not {_told(expected)}"
-
-
-def _in_one_line(reason: str) -> str:
-    """What it quotes of the database must not look like a line of ours, nor hold what no column takes: a NUL."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in reason)
 
 
 def _told(row: AccountRow | ChargeRow | CreditRequestRow) -> str:

@@ -16,11 +16,13 @@ from typing import Any
 import msgspec
 
 from actors.directory import wall_clock_us
-from actors.verification import Progress, verify_journal
+from actors.verification import Progress, in_one_line, verify_journal
 from journal.ids import is_id
 from journal.migrate import check_version
 from journal.reader import Reader
 from journal.restores import Restore, restores
+from journal.schema_faults import SchemaFault
+from journal.store import JournalFault
 from service.cli import heads as head_lines
 from service.database import bring_up_to_date, home_for_command, pool_of
 from service.identity.database import Database
@@ -87,7 +89,7 @@ async def verify(chosen: Settings, options: argparse.Namespace) -> int:
             workers=1 if options.json_progress else None,
             on_progress=lambda progress: report(progress, False),
         )
-        past = [] if options.json_progress else await restores(home.app_url)
+        past = [] if options.json_progress else await _restores_beside(result, home.app_url)
     if seller_id is not None and result.sellers_total == 0 and result.first_bad is None:
         raise CannotDo(f"--seller: the journal has no seller {seller_id}")
     compared = [head for head in expected or () if seller_id in (None, head.seller_id)]
@@ -102,6 +104,16 @@ async def verify(chosen: Settings, options: argparse.Namespace) -> int:
         for restore in past:
             print(as_line(restore))
     return 0 if result.first_bad is None else 1
+
+
+async def _restores_beside(result: Progress, app_url: str) -> list[Restore]:
+    """What was found is told even where the record of restores cannot be."""
+    try:
+        return await restores(app_url)
+    except (JournalFault, SchemaFault):
+        if result.first_bad is None:
+            raise
+        return []
 
 
 def _as_json(progress: Progress, _is_end: bool) -> None:
@@ -129,9 +141,9 @@ def as_line(restore: Restore) -> str:
     of = "" if made_at is None else f" from a backup of {made_at:%Y-%m-%d %H:%M:%S} UTC"
     end = "waits for `charge-shop confirm-restore`"
     if restore.confirmed_at is not None:
-        end = f"confirmed at {restore.confirmed_at:%Y-%m-%d %H:%M:%S} UTC by {restore.confirmed_by}"
+        end = f"confirmed at {restore.confirmed_at:%Y-%m-%d %H:%M:%S} UTC by {in_one_line(restore.confirmed_by or '')}"
     return (
-        f"restored at {restore.restored_at:%Y-%m-%d %H:%M:%S} UTC by {restore.restored_by}{of}, "
+        f"restored at {restore.restored_at:%Y-%m-%d %H:%M:%S} UTC by {in_one_line(restore.restored_by)}{of}, "
         f"up to position {restore.last_position:,}: {end}"
     )
 

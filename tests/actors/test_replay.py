@@ -501,6 +501,14 @@ def test_what_cannot_be_read_is_a_finding_and_no_crash(trade: Trade, broken: dic
     expect(trade, "")
 
 
+def test_an_entry_that_is_there_twice_is_the_bad_one(trade: Trade) -> None:
+    """And not the next, which is there."""
+    trade.sell()
+    trade.journal.append(trade.journal[-1])
+    trade.sell()
+    assert trade.verified() == Finding(SELLER, 3, "there are several entries of this number")
+
+
 def test_a_missing_entry_is_the_first_bad_one(trade: Trade) -> None:
     for _ in range(3):
         trade.sell()

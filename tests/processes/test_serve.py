@@ -519,3 +519,30 @@ async def test_what_a_superuser_changed_is_found_with_seller_and_seq(
     assert cut.status == 1
     assert f"first bad entry: seller={seller_id} seq=7 " in cut.out
     await owner.close()
+
+
+async def test_a_forged_record_of_restores_neither_speaks_for_verify_nor_silences_it(database: Database) -> None:
+    url = {"CHARGE_SHOP_DATABASE_URL": database.app_url}
+    owner = await asyncpg.connect(database.owner_url)
+    await owner.execute("SET session_replication_role = replica")
+    record = "INSERT INTO cell_00.restores VALUES (1, $1::text::timestamptz, $2, NULL, 0, 1)"
+    await owner.execute(record, "2026-01-02", "one\nfirst bad entry: seller=x seq=1")
+    await owner.execute("INSERT INTO cell_00.restore_confirmations VALUES (1, now(), $1)", "two\nverified")
+    forged = await charge_shop("verify", extra=url)
+    assert forged.status == 0, forged
+    assert [line.split(" ", 1)[0] for line in forged.out.splitlines()] == ["verified", "restored"]
+    assert "one\\nfirst bad entry" in forged.out
+
+    await owner.execute("DELETE FROM cell_00.restores")
+    await owner.execute(record, "0044-03-15 BC", "one")
+    refused = await charge_shop("verify", extra=url)
+    assert refused.status == 2
+    assert "restores" in one_line(refused.err)
+    await owner.execute("INSERT INTO cell_00.accounts VALUES (gen_random_uuid(), 'USD', false, 0)")
+    for worse in ("SELECT", "DROP TABLE cell_00.restore_confirmations"):
+        await owner.execute(worse)
+        found = await charge_shop("verify", extra=url)
+        assert found.status == 1, found
+        assert "first bad entry: seller=" in one_line(found.out)
+    await owner.close()
+    await owner.close()
