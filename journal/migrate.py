@@ -55,7 +55,7 @@ _BEGINNING: Final = f"""
     GRANT USAGE ON SCHEMA shop TO {SERVICE_ROLE};
     GRANT SELECT ON shop.migrations TO {SERVICE_ROLE};
 """
-_APPLIED: Final = "SELECT version, sha256 FROM shop.migrations ORDER BY version"
+_APPLIED: Final = "SELECT version::integer, sha256::bytea FROM shop.migrations ORDER BY version"
 _RECORD: Final = "INSERT INTO shop.migrations (version, name, sha256) VALUES ($1, $2, $3)"
 
 
@@ -162,7 +162,12 @@ async def _apply(connection: asyncpg.Connection, migration: Migration, migration
 async def _applied(connection: asyncpg.Connection) -> Mapping[int, bytes]:
     if not await connection.fetchval(_HAS_MIGRATIONS):
         return {}
-    return {row["version"]: row["sha256"] for row in await connection.fetch(_APPLIED)}
+    try:
+        return {row["version"]: row["sha256"] for row in await connection.fetch(_APPLIED)}
+    except (asyncpg.UndefinedColumnError, asyncpg.CannotCoerceError, asyncpg.DataError):
+        raise DatabaseUnsuitable(
+            "the table shop.migrations is not that of Charge Shop: give the address of another database"
+        ) from None
 
 
 def _pending(applied: Mapping[int, bytes], migrations: Sequence[Migration]) -> list[Migration]:

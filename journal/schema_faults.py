@@ -13,7 +13,7 @@ class DatabaseUnreachable(SchemaFault):
 
 
 class DatabaseUnsuitable(SchemaFault):
-    """The server is too old, does not store UTF-8, or is a read-only replica: another one is needed."""
+    """The server is too old, does not store UTF-8, or is a read-only replica; or the database is another program's."""
 
 
 class DatabaseNewer(SchemaFault):

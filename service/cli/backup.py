@@ -16,7 +16,7 @@ import msgspec
 
 from journal.embedded import EmbeddedPostgres, make_base_backup
 from journal.embedded.binaries import MAJOR_VERSION
-from journal.embedded.layout import sync_folder
+from journal.embedded.layout import Layout, sync_folder
 from journal.migrate import check_version
 from journal.reader import Reader
 from service.cli import heads as head_lines
@@ -33,7 +33,7 @@ async def backup(chosen: Settings, options: argparse.Namespace) -> int:
     if chosen.database_url is not None:
         raise CannotDo(SERVED)
     target: Path = options.folder.absolute()
-    _require_free(target)
+    _require_free(target, Layout(chosen.data_dir).server_dir)
     async with home_for_command(chosen.data_dir, None) as home:
         assert home.server is not None
         await check_version(home.app_url)
@@ -48,8 +48,10 @@ async def backup(chosen: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
-def _require_free(target: Path) -> None:
+def _require_free(target: Path, server_dir: Path) -> None:
     try:
+        if target.resolve().is_relative_to(server_dir.resolve()):
+            raise CannotDo(f"{target} is in the folder of the database, which is copied: give a folder elsewhere")
         if target.is_mount():
             raise CannotDo(f"{target} is a mount point: give a folder in it")
         if target.exists() and any(target.iterdir()):

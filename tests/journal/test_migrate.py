@@ -11,6 +11,7 @@ from journal.migrate import Migration, check_version, migrate, shipped
 from journal.schema_faults import (
     DatabaseNewer,
     DatabaseUnreachable,
+    DatabaseUnsuitable,
     MigrationChanged,
     MigrationFailed,
     NotMigrated,
@@ -80,6 +81,21 @@ async def test_a_database_of_a_later_release_is_refused(empty_database: Database
         await migrate(empty_database.owner_url, migrations=[ONE])
     with pytest.raises(DatabaseNewer):
         await check_version(empty_database.owner_url, migrations=[ONE])
+
+
+@pytest.mark.parametrize(
+    ("columns", "row"),
+    [("id int", "1"), ("version text, sha256 text", "'first', 'x'"), ("version date, sha256 int", "")],
+)
+async def test_a_database_of_another_program_is_refused(empty_database: Database, columns: str, row: str) -> None:
+    """Its schema may be called `shop` too, and may keep a record of its own migrations."""
+    async with connected(empty_database.owner_url) as owner:
+        await owner.execute(f"CREATE SCHEMA shop; CREATE TABLE shop.migrations ({columns})")
+        if row:
+            await owner.execute(f"INSERT INTO shop.migrations VALUES ({row})")
+    with pytest.raises(DatabaseUnsuitable, match=r"shop\.migrations is not that of Charge Shop"):
+        await migrate(empty_database.owner_url)
+    assert await tables(empty_database.owner_url) == {"migrations"}
 
 
 async def test_a_migration_edited_after_it_was_applied_is_refused(empty_database: Database) -> None:

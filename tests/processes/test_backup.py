@@ -259,6 +259,8 @@ async def test_a_hold_whose_time_is_over_waits_for_the_confirmation_too(
 async def test_whatever_is_in_the_way_is_one_line(tmp_path: Path, backup: Path) -> None:
     data, empty = ("--data-dir", str(tmp_path / "data")), ("--data-dir", str(tmp_path / "empty"))
     assert "is not empty" in refusal(await charge_shop("backup", str(backup), *data))
+    within = tmp_path / "data" / "postgres" / "cluster" / "new"
+    assert "is in the folder of the database" in refusal(await charge_shop("backup", str(within), *data))
     assert "there is no shop" in refusal(await charge_shop("backup", str(tmp_path / "new"), *empty))
     assert "there is a shop" in refusal(await charge_shop("restore", str(backup), *data))
     assert "is not a backup" in refusal(await charge_shop("restore", str(tmp_path / "data"), *empty))
