@@ -15,6 +15,7 @@ import secrets
 import shutil
 import stat
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,7 +102,7 @@ class Layout:
         """Raise WrongPostgresVersion unless there is no cluster yet, or one of our version."""
         if not self.has_cluster:
             return
-        version = (self.cluster / "PG_VERSION").read_text().strip()
+        version = (self.cluster / "PG_VERSION").read_text(errors="replace").strip()
         if version != str(MAJOR_VERSION):
             raise WrongPostgresVersion(
                 f"{self.cluster} was made by PostgreSQL {version}, this release carries {MAJOR_VERSION}: "
@@ -132,7 +133,11 @@ class Layout:
                 if self.has_cluster:
                     raise DataDirectoryUnusable(f"{self.pgpass} is missing: restore it from the backup")
                 self._write_passwords()
-            fields = [line.split(":") for line in self.pgpass.read_text().splitlines()]
+            if self.pgpass.stat().st_mode & 0o077:
+                # As when it was put back by hand. The programs of PostgreSQL pass over a file that others may read.
+                with suppress(PermissionError):  # It is somebody else's.
+                    self.pgpass.chmod(0o600)
+            fields = [line.split(":") for line in self.pgpass.read_text(errors="replace").splitlines()]
             by_role = {field[3]: field[4] for field in fields if len(field) == 5}
             return Passwords(by_role[OWNER_ROLE], by_role[APP_ROLE])
         except KeyError as error:

@@ -21,14 +21,16 @@ class ServerLog:
         return messages[-1] if messages else None
 
     def failure(self) -> str | None:
-        """The first complaint; without one, the last message."""
+        """The first complaint; without one, the last message, or the last line of whatever was said."""
         said_before = ""
         for severity, message in self._messages():
             if severity in ("ERROR", "FATAL", "PANIC") and not message.startswith(ANSWER_TO_CLIENTS):
                 # A configuration file that "contains errors": which ones, it has said before.
                 return said_before if message.endswith("contains errors") and said_before else message
             said_before = message
-        return self.last_message()
+        # A program that is not the server yet, or never will be for lack of a library, speaks in plain lines.
+        plain = [line.strip() for path in self._files() for line in self._text(path).splitlines() if line.strip()]
+        return said_before or (plain[-1] if plain else None)
 
     def mentions(self, text: str) -> bool:
         return any(text in message for _, message in self._messages())

@@ -281,6 +281,15 @@ async def test_whatever_is_in_the_way_is_one_line(tmp_path: Path, backup: Path) 
     assert not (tmp_path / "empty" / "restoring").exists()
 
 
+async def test_passwords_that_were_put_back_for_all_to_read_are_made_private(tmp_path: Path, backup: Path) -> None:
+    """Else they are private no more, and a backup fails: its program passes over them."""
+    pgpass = tmp_path / "data" / "pgpass"
+    pgpass.chmod(0o644)
+    again = await charge_shop("backup", str(tmp_path / "again"), "--data-dir", str(tmp_path / "data"))
+    assert again.status == 0, again
+    assert pgpass.stat().st_mode & 0o777 == 0o600
+
+
 async def test_a_backup_that_lacks_what_its_heads_tell_of_is_not_restored(tmp_path: Path, backup: Path) -> None:
     lost = '{"seller_id":"0192f3c4-5678-7abc-8def-0123456789ab","seq":7,"hash":"' + "00" * 32 + '"}\n'
     (backup / "heads").write_text(lost)

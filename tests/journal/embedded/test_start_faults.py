@@ -80,7 +80,24 @@ async def test_the_reason_that_the_server_gives_after_it_opened_its_log(data_dir
     assert "pg_control" in str(failure) or "database files are incompatible" in str(failure)
 
 
-@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_text("")], ids=["missing", "empty"])
+async def test_the_reason_that_is_given_in_plain_lines(data_dir, make_server):
+    """As the server does before it has a log, and the loader where a library is missing."""
+    (data_dir / "postgres/cluster/global/pg_control").unlink()
+    failure = await failure_of(make_server(data_dir))
+    assert isinstance(failure, StartFailed)
+    assert 'pg_control": No such file or directory' in str(failure)
+
+
+async def test_a_version_that_is_no_text(data_dir, make_server):
+    (data_dir / "postgres/cluster/PG_VERSION").write_bytes(b"\xff\n")
+    assert isinstance(await failure_of(make_server(data_dir)), WrongPostgresVersion)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [Path.unlink, lambda path: path.write_text(""), lambda path: path.write_bytes(b"\xff\xfe")],
+    ids=["missing", "empty", "no text"],
+)
 async def test_passwords_that_were_lost(data_dir, make_server, damage):
     damage(data_dir / "pgpass")
     failure = await failure_of(make_server(data_dir))
