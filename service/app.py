@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import asyncpg
+from msgspec.structs import asdict
 
 from actors.account import Rules
 from actors.directory import Bounds, Directory, wall_clock_us
@@ -183,8 +184,14 @@ class Services:
         log.warning("flush_failed", extra={"kind": kind, "reason": str(fault)})
 
     def _verified(self, run: VerificationRun) -> None:
-        """Counted, unless it was interrupted: then it says nothing about the journal."""
-        if run.finished_at_us is not None and (run.status == "passed" or run.progress.first_bad is not None):
+        """Counted, unless it was interrupted: then it says nothing about the journal.
+
+        What is bad is logged, too: who changed the journal may change the table of verifications, and a restart forgets
+        what was counted."""
+        bad = run.progress.first_bad
+        if run.status == "failed" and bad is not None:
+            log.error("verification_failed", extra={"verification": run.id, **asdict(bad)})
+        if run.finished_at_us is not None and (run.status == "passed" or bad is not None):
             self.metrics.verified(int(run.status == "failed"), run.finished_at_us / 1_000_000)
 
     def _watch(self) -> None:

@@ -62,7 +62,9 @@ async def verified(shop: Shop) -> Any:
     return shown
 
 
-async def test_a_sound_journal_is_verified_and_a_changed_one_found(shop: Shop, database: Database) -> None:
+async def test_a_sound_journal_is_verified_and_a_changed_one_found(
+    shop: Shop, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
     seller = await shop.seller("100.00")
     for _ in range(5):
         await seller.sell("1.00")
@@ -79,3 +81,6 @@ async def test_a_sound_journal_is_verified_and_a_changed_one_found(shop: Shop, d
     assert failed["status"] == "failed"
     assert (failed["first_bad"]["seller_id"], failed["first_bad"]["seq"]) == (seller.id, 4)
     assert failed["first_bad"]["reason"]
+    (told,) = [vars(record) for record in caplog.records if record.msg == "verification_failed"]
+    assert {name: told[name] for name in failed["first_bad"]} == failed["first_bad"]
+    assert told["verification"] == failed["id"]
