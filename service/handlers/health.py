@@ -5,13 +5,15 @@ listen yet, or is a standby until it has the lease. A journal that is frozen (re
 it answers reads, and an operator has to see it; no other instance could do more. The metric `journal_frozen` tells.
 """
 
+import asyncio
+
 from aiohttp import web
 
 from actors.directory import Directory
 from journal.journal import Journal, JournalState
 from service.http import responses
 from service.http.json_response import JsonResponse
-from service.metrics import Metrics
+from service.metrics import Metrics, exposition
 from service.wire.answers import Health
 
 
@@ -37,4 +39,4 @@ class HealthHandlers:
         return responses.answer(Health(status), 503)
 
     async def exposed_metrics(self, request: web.Request) -> web.Response:
-        return responses.plain(*self._metrics.exposition())
+        return responses.plain(*await asyncio.to_thread(exposition, self._metrics.families()))

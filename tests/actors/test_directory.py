@@ -6,7 +6,8 @@ from types import FrameType
 
 from actors.commands import Settle
 from actors.directory import Directory
-from tests.actors.test_recovery import BATCH, SELLER_ID, running_cell
+from tests.actors.cells import SELLER_ID, running_cell
+from tests.actors.test_recovery import BATCH
 
 SELLERS = 200
 

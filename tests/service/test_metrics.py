@@ -5,13 +5,13 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from journal.store import FlushRefused, JournalUnavailable, OutcomeUnknown
-from service.metrics import Histogram, Metrics
+from service.metrics import Histogram, Metrics, exposition
 
 
 def samples(metrics: Metrics) -> dict[tuple[str, tuple], float]:
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(metrics.exposition()[0].decode())
+        for family in text_string_to_metric_families(exposition(metrics.families())[0].decode())
         for sample in family.samples
     }
 
