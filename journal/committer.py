@@ -321,7 +321,9 @@ class Committer:
             for submission in self._in_flight:
                 submission.failed(NotApplied("the journal lost its connection before the command was written"))
         self._in_flight = []
-        if raised is None:
+        # Where it is ours and the journal has grown, a late statement of ours has taken it again, after others have
+        # written: nothing in memory is true any more.
+        if raised is None or raised.last_position != self._lease.last_position:
             raise EpochLost
         self._lease = raised
         self.is_recovering = False

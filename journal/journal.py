@@ -220,9 +220,9 @@ class Journal:
     async def _renew(self, committer: Committer, ended: asyncio.Event) -> None:
         """Keeps the lease alive. Once it is somebody else's the committer is told to end."""
         while not await _happens(ended, self._settings.lease_ttl_s / 5):
-            started_s = self._clock_s()
+            started_s, epoch = self._clock_s(), committer.epoch
             try:
-                renewal = await self._store.renew(self._settings.lease_ttl_s)
+                renewal = await self._store.renew(epoch, self._settings.lease_ttl_s)
             except JournalUnavailable as fault:
                 self._lease_tried(fault)
                 continue
@@ -231,7 +231,7 @@ class Journal:
                 self._deadline_s = max(self._deadline_s, started_s + self._settings.lease_ttl_s)
                 # A renewal can only end the freeze: whoever freezes a journal also takes the lease away.
                 self._set_frozen(renewal.is_frozen)
-            elif not committer.is_recovering:
+            elif not committer.is_recovering and committer.epoch == epoch:
                 committer.stop()
                 return
 

@@ -120,8 +120,8 @@ class MemoryStore:
         database.expires_at_s = self._clock_s() + ttl_s
         return Lease(database.epoch, database.last_position, database.is_frozen)
 
-    async def renew(self, ttl_s: float) -> Renewal | None:
-        if self.database.owner != self._owner:
+    async def renew(self, epoch: int, ttl_s: float) -> Renewal | None:
+        if (self.database.owner, self.database.epoch) != (self._owner, epoch):
             return None
         self.database.expires_at_s = self._clock_s() + ttl_s
         return Renewal(self.database.is_frozen)

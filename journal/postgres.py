@@ -74,7 +74,8 @@ SHORTEN: Final = """
 UPDATE {cell}.lease SET expires_at = clock_timestamp() + make_interval(secs => $1)
 WHERE expires_at > clock_timestamp() + make_interval(secs => $1)"""
 RENEW: Final = """
-UPDATE {cell}.lease SET expires_at = clock_timestamp() + make_interval(secs => $2) WHERE owner = $1
+UPDATE {cell}.lease SET expires_at = clock_timestamp() + make_interval(secs => $3)
+WHERE owner = $1 AND epoch = $2
 RETURNING is_frozen"""
 RAISE_EPOCH: Final = """
 UPDATE {cell}.lease SET epoch = epoch + 1, expires_at = clock_timestamp() + make_interval(secs => $2) WHERE owner = $1
@@ -157,9 +158,9 @@ class PostgresStore:
             await connection.execute(self._sql(SHORTEN), LEASE_TTL_MAX_S)
         return None
 
-    async def renew(self, ttl_s: float) -> Renewal | None:
+    async def renew(self, epoch: int, ttl_s: float) -> Renewal | None:
         async with self._borrowed() as connection:
-            is_frozen = await connection.fetchval(self._sql(RENEW), self._owner, ttl_s)
+            is_frozen = await connection.fetchval(self._sql(RENEW), self._owner, epoch, ttl_s)
         return None if is_frozen is None else Renewal(is_frozen)
 
     async def release(self) -> None:

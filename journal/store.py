@@ -116,8 +116,9 @@ class Store(Protocol):
     async def acquire(self, owner: str, ttl_s: float, *, is_former_owner_dead: bool) -> Lease | None:
         """Raises the epoch and takes the lease if it has lapsed (or its owner is known to be dead); else None."""
 
-    async def renew(self, ttl_s: float) -> Renewal | None:
-        """Prolongs the lease from now; None when it is not ours any more."""
+    async def renew(self, epoch: int, ttl_s: float) -> Renewal | None:
+        """Prolongs the lease from now; None when it is not ours any more. Ours with another epoch does not count: a
+        statement of ours that came late may have taken it again, after somebody else has written."""
 
     async def release(self) -> None:
         """Gives the lease back, if it is ours, so that a standby need not wait for its end."""

@@ -19,8 +19,8 @@ WITHIN_S = 5.0
 
 
 class FailingStore(MemoryStore):
-    def __init__(self) -> None:
-        super().__init__(MemoryDatabase(), lambda: 0.0)
+    def __init__(self, database: MemoryDatabase) -> None:
+        super().__init__(database, lambda: 0.0)
         self.is_away = False
         self.meanwhile: Callable[[], None] = lambda: None
         """Happens while the journal is asked for keys."""
@@ -58,14 +58,14 @@ class FailingStore(MemoryStore):
 
 
 class Cell:
-    def __init__(self) -> None:
+    def __init__(self, owner: str, database: MemoryDatabase) -> None:
         self.now_us = 1_000_000
-        self.store = FailingStore()
+        self.store = FailingStore(database)
         self.directory = Directory(
             self.store, self._currency_of, rules=Rules(), bounds=Bounds(), clock_us=lambda: self.now_us
         )
         committer = CommitterSettings(retry_delay_s=0.001)
-        self.journal = Journal(self.store, JournalSettings("a test", committer=committer), self.directory)
+        self.journal = Journal(self.store, JournalSettings(owner, committer=committer), self.directory)
         self.directory.attach(self.journal)
 
     @staticmethod
@@ -83,8 +83,8 @@ class Cell:
 
 
 @asynccontextmanager
-async def running_cell() -> AsyncIterator[Cell]:
-    cell = Cell()
+async def running_cell(owner: str = "a test", database: MemoryDatabase | None = None) -> AsyncIterator[Cell]:
+    cell = Cell(owner, database or MemoryDatabase())
     run = asyncio.create_task(cell.journal.run())
     await cell.is_ready()
     yield cell

@@ -321,3 +321,26 @@ async def test_a_seller_is_served_again_after_a_bug_in_the_middle_of_a_step(monk
                     await cell.ask(command)
             view = await cell.ask(Settle())
             assert (view.available, view.held) == (1_000, 0)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("is_connection_lost", [True, False])
+async def test_nothing_is_known_any_more_when_a_lease_was_somebody_elses_in_between(is_connection_lost: bool) -> None:
+    """The owner was stopped, its lease ran out, another one sold, and then a statement with which the owner had once
+    asked for the lease arrived: it is the owner again, and has noticed nothing."""
+    async with running_cell() as cell:
+        await cell.ask(Adjust(CALLER, 1_000, "credit", "a test"))
+        database = cell.store.database
+        if is_connection_lost:
+            cell.store.lose_connection()
+        database.expires_at_s = -1.0
+        async with running_cell("another", database) as another:
+            assert isinstance(await another.ask(Charge(CALLER, "+15550100001", 300)), Done)
+        assert await cell.store.acquire("a test", 60.0, is_former_owner_dead=False) is not None
+
+        cell.store.is_away = False
+        async with asyncio.timeout(WITHIN_S):
+            while cell.journal.epoch != database.epoch:
+                await asyncio.sleep(0.001)
+        await cell.is_ready()
+        view = await cell.ask(Settle())
+        assert view.available == 700  # type: ignore[union-attr]

@@ -64,9 +64,9 @@ class ReadOnly(MemoryStore):
         self._refuse()
         return await super().acquire(owner, ttl_s, is_former_owner_dead=is_former_owner_dead)
 
-    async def renew(self, ttl_s: float) -> Renewal | None:
+    async def renew(self, epoch: int, ttl_s: float) -> Renewal | None:
         self._refuse()
-        return await super().renew(ttl_s)
+        return await super().renew(epoch, ttl_s)
 
 
 async def test_why_a_lease_is_out_of_reach_is_told_once_for_each_reason() -> None:

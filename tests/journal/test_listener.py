@@ -8,7 +8,16 @@ import pytest
 from journal.committer import Committer, CommitterSettings, Submission
 from journal.entry import Entry
 from journal.memory import MemoryDatabase, MemoryStore
-from journal.store import Batch, JournalFault, JournalUnavailable, KeyOfSide, KnownKey, NotApplied, OutcomeUnknown
+from journal.store import (
+    Batch,
+    EpochLost,
+    JournalFault,
+    JournalUnavailable,
+    KeyOfSide,
+    KnownKey,
+    NotApplied,
+    OutcomeUnknown,
+)
 from tests.journal.histories import Shop
 
 
@@ -182,8 +191,8 @@ async def test_what_a_successor_wrote_in_the_same_words_proves_no_flush() -> Non
         for each in waiting:
             with pytest.raises(NotApplied):
                 await each.answer
-        committer.stop()
-        await running
+        with pytest.raises(EpochLost):
+            await running
     assert told.entries == []
 
 

@@ -119,14 +119,14 @@ async def test_a_lease_of_a_clock_that_was_set_back_does_not_outlive_its_owner(
 ) -> None:
     """Who waits makes it end when the longest of all leases would; an owner that lives renews it as before."""
     first, second = PostgresStore(database.app_url, pool), PostgresStore(database.app_url, pool)
-    await lead(first)
+    lease = await lead(first)
     left_s = "SELECT extract(epoch FROM expires_at - clock_timestamp())::float FROM cell_00.lease"
     for is_renewed in (True, False):
         await owner.execute("UPDATE cell_00.lease SET expires_at = clock_timestamp() + interval '2 days'")
         assert await second.acquire("the second", TTL_S, is_former_owner_dead=False) is None
         assert TTL_S < await owner.fetchval(left_s) <= LEASE_TTL_MAX_S
         if is_renewed:
-            assert await first.renew(TTL_S) is not None
+            assert await first.renew(lease.epoch, TTL_S) is not None
             assert await second.acquire("the second", TTL_S, is_former_owner_dead=False) is None
             assert await owner.fetchval(left_s) <= TTL_S
     for store in (first, second):
@@ -231,14 +231,14 @@ async def test_a_time_limit_of_an_operator_is_the_database_being_away(
     await owner.execute(f"ALTER DATABASE {database.name} SET {limit} = '{value}'")
     async with asyncpg.create_pool(database.app_url, min_size=1, server_settings={"role": SERVICE_ROLE}) as pool:
         store = PostgresStore(database.app_url, pool)
-        await lead(store)
+        lease = await lead(store)
         async with owner.transaction():
             await owner.execute("LOCK TABLE cell_00.lease, cell_00.entries")
             with pytest.raises(JournalUnavailable):
-                await store.renew(TTL_S)
+                await store.renew(lease.epoch, TTL_S)
             with pytest.raises(JournalUnavailable):
                 await store.load(SELLER)
-        assert await store.renew(TTL_S) is not None
+        assert await store.renew(lease.epoch, TTL_S) is not None
         await store.close()
 
 
@@ -267,13 +267,13 @@ async def test_the_lease_is_renewed_while_all_that_can_be_loaded_at_once_is(
 ) -> None:
     """After a start thousands of sellers are loaded, and the lease would run out behind them."""
     store = PostgresStore(database.app_url, pool)
-    await lead(store)
+    lease = await lead(store)
     async with asyncio.timeout(20):
         async with owner.transaction():
             await owner.execute("LOCK TABLE cell_00.entries")
             loads = [asyncio.ensure_future(store.load(seller_id)) for seller_id in (SELLER, OTHER) * 10]
             await asyncio.sleep(0)  # They have begun, and whoever comes now comes behind them.
-            assert await store.renew(TTL_S) is not None
+            assert await store.renew(lease.epoch, TTL_S) is not None
         assert await asyncio.gather(*loads) == [None] * 20
     await store.close()
 

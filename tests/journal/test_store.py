@@ -239,14 +239,23 @@ async def test_a_former_epoch_writes_nothing(world: World) -> None:
 
 
 async def test_a_lease_is_taken_only_when_it_lapsed_or_its_owner_is_dead(world: World) -> None:
-    await lead(world.store)
+    first = await lead(world.store)
     successor = await world.connect()
     assert await successor.acquire("two", 60.0, is_former_owner_dead=False) is None
-    assert await world.store.renew(60.0) == Renewal(is_frozen=False)
+    assert await world.store.renew(first.epoch, 60.0) == Renewal(is_frozen=False)
     second = await successor.acquire("two", 60.0, is_former_owner_dead=True)
     assert second is not None
-    assert not await world.store.renew(60.0)
+    assert not await world.store.renew(first.epoch, 60.0)
     assert await world.store.raise_epoch(60.0) is None
+
+
+async def test_a_lease_that_was_taken_again_is_not_renewed_with_the_epoch_of_before(world: World) -> None:
+    """By a statement of its owner that came late, after somebody else may have had it and written."""
+    first = await lead(world.store)
+    again = await world.store.acquire("one", 60.0, is_former_owner_dead=False)
+    assert again is not None
+    assert await world.store.renew(first.epoch, 60.0) is None
+    assert await world.store.renew(again.epoch, 60.0) == Renewal(is_frozen=False)
 
 
 async def test_a_lease_given_back_is_free_at_once(world: World) -> None:
@@ -278,7 +287,7 @@ async def test_a_restored_journal_is_taken_from_its_owner_and_takes_no_entries_u
     writer = Writer()
     batch = writer.batch()
     await world.freeze()
-    assert await world.store.renew(60.0) is None
+    assert await world.store.renew(former.epoch, 60.0) is None
     assert await world.store.raise_epoch(60.0) is None
     with pytest.raises(EpochLost):
         await world.store.flush(former.epoch, batch)
@@ -292,24 +301,24 @@ async def test_a_restored_journal_is_taken_from_its_owner_and_takes_no_entries_u
     assert frozen.epoch > former.epoch
     with pytest.raises(EpochLost):
         await successor.flush(frozen.epoch, batch)
-    assert await successor.renew(60.0) == Renewal(is_frozen=True)
+    assert await successor.renew(frozen.epoch, 60.0) == Renewal(is_frozen=True)
     raised = await successor.raise_epoch(60.0)
     assert raised is not None
     assert raised.is_frozen
 
     await world.unfreeze()
-    assert await successor.renew(60.0) == Renewal(is_frozen=False)
+    assert await successor.renew(raised.epoch, 60.0) == Renewal(is_frozen=False)
     assert await successor.flush(raised.epoch, batch) == []
 
 
 async def test_who_never_got_the_lease_cannot_give_back_that_of_a_restored_journal(world: World) -> None:
     """It belongs to nobody then, but its former owner answers reads until it runs out."""
-    await lead(world.store)
+    lease = await lead(world.store)
     await world.freeze()
     stranger, refused = await world.connect(), await world.connect()
     assert await refused.acquire("two", 60.0, is_former_owner_dead=False) is None
     for store in (stranger, refused):
-        assert await store.renew(60.0) is None
+        assert await store.renew(lease.epoch, 60.0) is None
         await store.release()
     assert await refused.acquire("two", 60.0, is_former_owner_dead=False) is None
 

@@ -153,10 +153,12 @@ class FaultyStore:
         self.is_connected = self.is_connected or lease is not None
         return lease
 
-    async def renew(self, ttl_s: float) -> Renewal | None:
+    async def renew(self, epoch: int, ttl_s: float) -> Renewal | None:
         if not self.is_calm:
             self._pause_with_it_on_the_way()
-        renewal: Renewal | None = await self._exchange(lambda: run_now(self._model.renew(ttl_s)), is_writing=True)
+        renewal: Renewal | None = await self._exchange(
+            lambda: run_now(self._model.renew(epoch, ttl_s)), is_writing=True
+        )
         return renewal
 
     async def release(self) -> None:
