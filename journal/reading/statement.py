@@ -27,7 +27,7 @@ RARE_TOTALS: Final = """
 SELECT r.number - 1, t.type, s.count, s.amount
 FROM unnest($2::bigint[], $3::bigint[]) WITH ORDINALITY AS r (first, last, number)
 CROSS JOIN unnest($4::text[]) AS t (type) CROSS JOIN LATERAL (
-    SELECT count(*) AS count, coalesce(sum(e.amount), 0)::bigint AS amount FROM (
+    SELECT count(*) AS count, coalesce(sum(e.amount), 0) AS amount FROM (
         SELECT e.amount FROM {cell}.entries e
         WHERE (e.seller_id, e.type, e.seq) >= ($1, t.type, r.first)
           AND (e.seller_id, e.type, e.seq) <= ($1, t.type, r.last) AND e.type <> 'charge'
@@ -82,5 +82,5 @@ class Statements(Ranges):
         counted: list[dict[EntryType, Total]] = [{} for _ in ranges]
         firsts, lasts = zip(*ranges, strict=True)
         for number, type_, count, amount in await self._fetch(RARE_TOTALS, seller_id, firsts, lasts, RARE_TYPES):
-            counted[number][EntryType(type_)] = Total(count, amount)
+            counted[number][EntryType(type_)] = Total(count, int(amount))
         return counted

@@ -16,7 +16,7 @@ BEST_SELLERS: Final = 20
 NOW: Final = """
 SELECT (extract(epoch FROM now()) * 1000000)::bigint, coalesce((SELECT max(e.position) FROM {cell}.entries e), 0)"""
 BALANCES: Final = """
-SELECT a.currency, count(*), sum(e.available_after)::bigint, sum(e.held_after)::bigint
+SELECT a.currency, count(*), sum(e.available_after), sum(e.held_after)
 FROM {cell}.accounts a CROSS JOIN LATERAL (
     SELECT e.available_after, e.held_after FROM {cell}.entries e
     WHERE e.seller_id = a.seller_id ORDER BY e.seq DESC LIMIT 1) e
@@ -30,11 +30,11 @@ WITH done AS MATERIALIZED (
             sum(CASE e.type WHEN 'charge' THEN -e.amount WHEN 'capture' THEN -e.held_change ELSE 0 END) AS sold
         FROM {cell}.entries e WHERE e.position >= $1 AND e.at_us >= $2 GROUP BY e.seller_id, e.type) s
     JOIN {cell}.accounts a ON a.seller_id = s.seller_id)
-SELECT currency, type, NULL::text, sum(count)::bigint, sum(amount)::bigint, sum(sold)::bigint
+SELECT currency, type, NULL::text, sum(count), sum(amount), sum(sold)
 FROM done GROUP BY currency, type
 UNION ALL (
     SELECT currency, NULL, seller_id::text, NULL, NULL, sold FROM (
-        SELECT currency, seller_id, sum(sold)::bigint AS sold,
+        SELECT currency, seller_id, sum(sold) AS sold,
             row_number() OVER (PARTITION BY currency ORDER BY sum(sold) DESC, seller_id) AS place
         FROM done GROUP BY currency, seller_id HAVING sum(sold) > 0) sellers
     WHERE place <= $3 ORDER BY currency, place)"""
@@ -52,15 +52,17 @@ class Summaries(Ranges):
         best: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
         for currency, type_, seller_id, count, amount, sold_by in done:
             if type_ is None:
-                best[currency].append((seller_id, sold_by))
+                best[currency].append((seller_id, int(sold_by)))
             else:
-                totals[currency][EntryType(type_)] = Total(count, amount)
-                sold[currency] += sold_by
+                totals[currency][EntryType(type_)] = Total(int(count), int(amount))
+                sold[currency] += int(sold_by)
         return Summary(
             as_of_us,
             position,
             [
-                CurrencySummary(currency, sellers, available, held, sold[currency], totals[currency], best[currency])
+                CurrencySummary(
+                    currency, sellers, int(available), int(held), sold[currency], totals[currency], best[currency]
+                )
                 for currency, sellers, available, held in balances
             ],
         )

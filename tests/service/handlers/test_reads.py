@@ -273,6 +273,24 @@ async def test_a_summary_says_what_all_sellers_did_together(shop: Shop) -> None:
     assert (await shop.admin.get("/v1/summary", **{"from": "yesterday"})).status == 422
 
 
+async def test_sums_may_pass_what_one_amount_may_not(shop: Shop) -> None:
+    """A hundred of the highest amounts are more than 64 bits hold, though no balance ever was."""
+    most, adjustment = "9999999999999.9999", {"direction": "credit", "reason": "much"}
+    sellers = [await shop.seller(currency="CLF") for _ in range(2)]
+    for _ in range(10):
+        for seller in sellers:
+            for _ in range(10):
+                await shop.admin.done("POST", f"/v1/sellers/{seller.id}/adjustments", {"amount": most, **adjustment})
+        sold = {"mode": "atomic", "charges": [{"phone_number": PHONE, "amount": most}] * 10}
+        assert [(await seller.done("POST", "/v1/charges/batch", sold))["failed"] for seller in sellers] == [0, 0]
+    totals = (await sellers[0].done("GET", "/v1/statement"))["totals"]
+    assert totals["adjustment"] == {"count": 100, "amount": "999999999999999.9900"}
+    assert totals["charge"] == {"count": 100, "amount": "-999999999999999.9900"}
+    (summary,) = (await shop.admin.done("GET", "/v1/summary"))["currencies"]
+    assert (summary["available"], summary["sold"]) == ("0.0000", "1999999999999999.9800")
+    assert {best["sold"] for best in summary["best_sellers"]} == {"999999999999999.9900"}
+
+
 async def test_a_read_counts_in_everything_acknowledged_before_it(shop: Shop) -> None:
     seller = await shop.seller("100.00")
     for _ in range(20):
