@@ -11,7 +11,7 @@ from tests.console.conftest import PASSWORD, PHONE, Desk, Seller
 from tests.console.service_process import ADMIN_PASSWORD
 
 if TYPE_CHECKING:
-    from playwright.async_api import Page
+    from playwright.async_api import Page, Route
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -19,6 +19,18 @@ LOOKED_AT = """isHidden => {
     Object.defineProperty(document, 'hidden', {value: isHidden, configurable: true});
     document.dispatchEvent(new Event('visibilitychange'));
 }"""
+
+TODAY = """
+const {Today} = await import(new URL('../admin/today.js', document.querySelector('script[type=module]').src));
+const today = new Today();
+const since = new Date(Date.now() - 60_000).toISOString();
+const entry = (number, changed) => ({
+    position: 1e9 + number, seller_id: 'somebody', type: 'charge', currency: 'ISK', amount: '-1', held_change: '0',
+    held_after: '0', created_at: new Date().toISOString(), ...changed,
+});
+const ofISK = () => today.figures().currencies.find(({currency}) => currency === 'ISK') ?? null;
+"""
+"""Figures of today beside those that the page shows, and entries that the service does not know."""
 
 
 async def sell(seller: Seller, number: int) -> None:
@@ -177,3 +189,81 @@ async def test_nobody_is_asked_how_the_journal_or_a_verification_is_while_nobody
     await page.evaluate(LOOKED_AT, False)
     await page.clock.run_for(1_000)
     await expect(page.get_by_role("heading", name="The journal is whole")).to_be_visible()
+
+
+async def test_figures_that_are_loaded_again_hold_what_is_written_by_then_and_no_more(desk: Desk) -> None:
+    """A journal that was restored has lost what a page was told before."""
+    page = await desk.admin_page()
+    told, loaded = await page.evaluate(
+        f"""async () => {{{TODAY}
+            await today.load(since);
+            today.tell([entry(1), entry(2)]);
+            const told = ofISK();
+            await today.load(since);
+            return [told, ofISK()];
+        }}"""
+    )
+    assert told["sold"] == "2"
+    assert loaded is None
+
+
+async def test_however_much_is_sold_while_the_figures_are_loaded_is_added(desk: Desk) -> None:
+    page = await desk.admin_page()
+    figures = await page.evaluate(
+        f"""async () => {{{TODAY}
+            const loading = today.load(since);
+            for (let batch = 0; batch < 50; batch++)
+                today.tell(Array.from({{length: 1000}}, (_, number) => entry(1000 * batch + number)));
+            await loading;
+            return ofISK();
+        }}"""
+    )
+    assert figures["sold"] == "50000"
+
+
+async def test_what_was_sold_before_midnight_and_told_after_it_is_not_of_today(desk: Desk) -> None:
+    page = await desk.admin_page()
+    figures = await page.evaluate(
+        f"""async () => {{{TODAY}
+            const before = new Date(Date.parse(since) - 1).toISOString();
+            await today.load(since);
+            today.tell([entry(1, {{type: 'credit', amount: '5', created_at: before}})]);
+            today.tell([entry(2, {{created_at: before}})]);
+            today.tell([entry(3, {{created_at: since.replace('Z', '001Z')}})]);
+            return ofISK();
+        }}"""
+    )
+    assert (figures["sold"], figures["outstanding"]) == ("1", "3")
+
+
+async def test_who_comes_to_be_among_the_best_is_shown_with_all_that_was_sold(desk: Desk) -> None:
+    """A summary names twenty; what somebody else had sold before is to be asked for."""
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller("50000.00")
+    await seller.api.post("/v1/charges", {"phone_number": PHONE, "amount": "1000.00"})
+    page = await desk.page()
+    await page.clock.install(time=datetime.now(UTC))
+    is_named = False
+
+    async def names_others(route: "Route") -> None:
+        is_altered = not is_named
+        answer = await route.fetch()
+        summary = await answer.json()
+        if is_altered:
+            others = [{"seller_id": seller.id[:-2] + str(number), "sold": "2000.00"} for number in range(10, 30)]
+            summary["currencies"][0]["best_sellers"] = others
+        await route.fulfill(response=answer, json=summary)
+
+    await page.route("**/v1/summary?*", names_others)
+    await page.route("**/v1/sellers/*", lambda route: route.fulfill(json={"name": "Somebody"}))
+    await page.get_by_label("Username").fill("admin")
+    await page.get_by_label("Password", exact=True).fill(ADMIN_PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_text("Live", exact=True).wait_for()
+    best = page.locator(".ranks li")
+    await expect(best).to_have_text(["Somebody$2,000.00"] * 6)
+    await page.clock.run_for(2_000)  # what is loaded again since the stream has begun is on its way
+    is_named = True
+    await seller.api.post("/v1/charges", {"phone_number": PHONE, "amount": "30000.00"})
+    await expect(best.first).to_contain_text("$31,000.00")

@@ -36,6 +36,9 @@ export function Overview() {
     [since],
   );
   useLive((entries) => (today.current.tell(entries), redraw()));
+  useEffect(() => {
+    if (resource.data && !resource.isLoading && today.current.isBehind()) void resource.reload();
+  });
   const pending = usePendingCount();
   const pace = usePace();
   const figures = resource.data ? today.current.figures() : null;
