@@ -1,5 +1,6 @@
 """A cell as its readers reach it: a pool of connections, and the name of its schema."""
 
+import asyncio
 from typing import Any, Final, TypeAlias
 
 import asyncpg
@@ -25,6 +26,9 @@ plan can be made once, on tables however empty, and stays right."""
 SUMMING_SETTINGS: Final = "SET LOCAL enable_seqscan = on; SET LOCAL enable_hashjoin = on; SET LOCAL enable_sort = on"
 """For what reads everything."""
 
+SUMS_AT_ONCE: Final = 2
+"""Of what reads for seconds in a large journal: lists must find a connection meanwhile."""
+
 Question: TypeAlias = tuple[Any, ...]
 """A statement and its arguments."""
 
@@ -35,6 +39,7 @@ class CellReader:
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", cell: str = "cell_00") -> None:
         self._pool = pool
         self._cell = cell
+        self._sums: Final = asyncio.Semaphore(SUMS_AT_ONCE)
 
     async def _fetch(self, statement: str, *arguments: object) -> list[Any]:
         async with borrowed(self._pool, ACQUIRE_TIMEOUT_S) as connection:
@@ -42,8 +47,9 @@ class CellReader:
             return rows
 
     async def _fetch_at_once(self, *questions: Question, settings: str | None = None) -> list[list[Any]]:
-        """Each statement, with its arguments, sees the journal as the first one did."""
+        """For sums. Each statement, with its arguments, sees the journal as the first one did."""
         async with (
+            self._sums,
             borrowed(self._pool, ACQUIRE_TIMEOUT_S) as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):

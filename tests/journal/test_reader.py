@@ -445,6 +445,20 @@ async def test_a_summary_adds_up_what_all_sellers_did_since_a_time(written: Writ
             assert each.best == sorted(sold.items(), key=lambda item: (-item[1], item[0]))
 
 
+async def test_lists_go_on_while_many_ask_for_sums(written: Written, reader: Reader) -> None:
+    """In a large journal a sum takes seconds; here each waits for a lock."""
+    owner = await asyncpg.connect(written.database.owner_url)
+    async with asyncio.timeout(30):
+        async with owner.transaction():
+            await owner.execute("LOCK TABLE cell_00.accounts")
+            sums = [asyncio.ensure_future(reader.summary(0)) for _ in range(8)]
+            while len(await owner.fetch("SELECT FROM pg_locks WHERE NOT granted")) < 2:
+                await asyncio.sleep(0)
+            assert await reader.balance_at(written.shop.sellers[0], 2**62) is not None
+        await asyncio.gather(*sums)
+    await owner.close()
+
+
 async def test_heads_are_the_last_entries_of_all_sellers(written: Written, reader: Reader) -> None:
     heads = [head async for head in reader.heads()]
     assert heads == [
