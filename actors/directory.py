@@ -79,8 +79,10 @@ class Directory:
         self.in_flight = 0
         self._bounds = bounds
         self._actors: OrderedDict[str, Actor] = OrderedDict()
-        self._remembered: deque[tuple[str, KeyOfSide]] = deque()
-        """Of which seller, not of which actor: one that is gone must not be kept by its keys."""
+        self._remembered: deque[KeyOfSide] = deque()
+        self._remembered_of: deque[str] = deque()
+        """Of which seller, not of which actor: one that is gone must not be kept by its keys. Beside them, since pairs
+        would be as many more objects for the garbage collector to walk."""
         self.busy: set[Actor] = set()
         """Kept by the actors. Only what is asked of a busy one queues."""
         self.is_draining = False
@@ -183,7 +185,8 @@ class Directory:
         """The actor keeps the answer of one more key; beyond the bound the oldest key of all is forgotten.
 
         Keys that a flush found used are the newest, so they are still here when their commands are decided again."""
-        self._remembered.append((actor.seller_id, key))
+        self._remembered.append(key)
+        self._remembered_of.append(actor.seller_id)
         if len(self._remembered) > self._bounds.keys_remembered_max:
             self._forget_oldest_key()
             # Two for one, so that it gets back to its bound after having had to keep some for longer.
@@ -191,10 +194,11 @@ class Directory:
                 self._forget_oldest_key()
 
     def _forget_oldest_key(self) -> None:
-        seller_id, key = self._remembered.popleft()
+        key, seller_id = self._remembered.popleft(), self._remembered_of.popleft()
         actor = self._actors.get(seller_id)
         if actor is not None and not actor.forget_key(key):
-            self._remembered.append((seller_id, key))
+            self._remembered.append(key)
+            self._remembered_of.append(seller_id)
 
     def report_bug(self, actor: Actor, bug: BaseException) -> None:
         log.error("actor_broken", exc_info=bug, extra={"seller_id": actor.seller_id})

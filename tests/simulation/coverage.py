@@ -77,7 +77,7 @@ BRANCHES: Final[dict[str, tuple[str, str]]] = {
     "a key let go of for newer ones": ("Actor.forget_key", "del self.keys[key]"),
     "a key kept for longer than its turn": (
         "Directory._forget_oldest_key",
-        "self._remembered.append((seller_id, key))",
+        "self._remembered_of.append(seller_id)",
     ),
     "a subject that only the journal knew": ("Actor._load_subject", "if isinstance(command, DecideCredit):"),
     "a subject read behind what is not durable yet": ("Actor._load_subject", "await self.durable()"),
