@@ -30,6 +30,7 @@ from service.events.feed import Feed
 from service.events.register import Register
 from service.identity.api_keys import ApiKeys, LastUsed
 from service.identity.credentials import Credentials
+from service.identity.database import SETTINGS as IDENTITY_SETTINGS
 from service.identity.database import Database
 from service.identity.housekeeping import keep_house
 from service.identity.passwords import Passwords
@@ -237,7 +238,7 @@ async def running(settings: Settings, home: DatabaseHome) -> AsyncIterator[Servi
     async with AsyncExitStack() as stack:
         journal_pool = await stack.enter_async_context(pool_of(home.app_url, JOURNAL_POOL_MAX))
         reader_pool = await stack.enter_async_context(pool_of(home.app_url, READER_POOL_MAX, READ_SETTINGS))
-        identity_pool = await stack.enter_async_context(pool_of(home.app_url, IDENTITY_POOL_MAX))
+        identity_pool = await stack.enter_async_context(pool_of(home.app_url, IDENTITY_POOL_MAX, IDENTITY_SETTINGS))
         services = Services(
             settings, home, journal_pool=journal_pool, reader_pool=reader_pool, identity_pool=identity_pool
         )

@@ -7,7 +7,7 @@ the journal's flushes are, the caller is told that it is not known.
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -17,6 +17,10 @@ from journal.store import JournalUnavailable, NotApplied, OutcomeUnknown
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
+
+SETTINGS: Final = {"plan_cache_mode": "force_custom_plan"}
+"""For the `server_settings` of its pool: how to search a million sellers depends on how many have the text, and a plan
+for just any text is a bad one for most."""
 
 
 class Database:

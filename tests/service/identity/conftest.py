@@ -13,7 +13,7 @@ from journal.embedded import EmbeddedPostgres
 from journal.service_role import SERVICE_ROLE
 from service.identity.api_keys import ApiKey, ApiKeys, LastUsed
 from service.identity.credentials import Credentials, Principal
-from service.identity.database import Database, Pool
+from service.identity.database import SETTINGS, Database, Pool
 from service.identity.page import Position
 from service.identity.passwords import Passwords
 from service.identity.revocations import Revocations
@@ -130,7 +130,8 @@ async def until_listening(revocations: Revocations) -> None:
 
 @asynccontextmanager
 async def instance(database: OwnDatabase, clock: Clock) -> AsyncIterator[Identity]:
-    pool = await asyncpg.create_pool(database.app_url, min_size=1, max_size=8, server_settings={"role": SERVICE_ROLE})
+    settings = {"role": SERVICE_ROLE, **SETTINGS}
+    pool = await asyncpg.create_pool(database.app_url, min_size=1, max_size=8, server_settings=settings)
     identity = Identity(database.app_url, pool, clock)
     try:
         yield identity

@@ -22,6 +22,7 @@ WITH ids AS (SELECT id, n FROM unnest($1::uuid[]) WITH ORDINALITY AS i (id, n)),
 INSERT INTO shop.sellers (id, name, search, currency, created_at)
 SELECT id, 'Many', 'many', 'USD', uuid_extract_timestamp(id) FROM ids"""
 NOBODY = "00000000-0000-7000-8000-000000000000"
+PLANS = "SELECT custom_plans AS custom, generic_plans AS generic FROM pg_prepared_statements WHERE statement LIKE $1"
 
 
 async def test_a_seller_and_its_user_have_one_id(identity: Identity) -> None:
@@ -124,6 +125,17 @@ async def test_a_search_uses_its_index(identity: Identity, owner: asyncpg.Connec
         "EXPLAIN SELECT FROM shop.sellers s WHERE shop.grams(s.search) @> '{kio,ios}' AND s.search LIKE '%kios%'"
     )
     assert any("sellers_search" in row[0] for row in plan)
+
+
+async def test_each_search_is_planned_for_the_text_that_it_looks_for(identity: Identity) -> None:
+    """However often searches were asked for before: PostgreSQL takes one plan for all after the fifth."""
+    await identity.seller()
+    for number in range(10):
+        await identity.sellers.list(limit=3, search=f"kiosk{number}")
+    async with identity.database.reading() as connection:
+        plans = await connection.fetchrow(PLANS, "%shop.grams(s.search)%")
+    assert plans is not None
+    assert (plans["custom"], plans["generic"]) == (10, 0)
 
 
 async def test_the_suspended_are_found_among_many_at_the_cost_of_a_page(
