@@ -5,8 +5,8 @@ What holds:
     a submission is told `committed` only after the COMMIT that holds its entries has returned;
     submissions are answered in the order in which they came, each exactly once: committed, failed, or
     withdrawn to be decided again;
-    when the outcome of a flush is unknown nothing is sent again: the epoch is raised first, which the
-    unresolved flush cannot outlive, and then the journal is asked what happened.
+    when the outcome of a flush is unknown nothing is sent again: the epoch is raised, which the unresolved flush
+    cannot outlive, and how far the journal goes then tells what happened.
 
 It must not decide anything about accounts, and never puts a time limit on a flush: cancelling one would
 leave its outcome open. The store's watchdog ends a connection that hangs instead.
@@ -15,7 +15,6 @@ leave its outcome open. The store's watchdog ends a connection that hangs instea
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from functools import partial
 from typing import Protocol, TypeAlias, TypeVar
 
 from msgspec import Struct
@@ -311,42 +310,32 @@ class Committer:
 
         give_up = asyncio.get_running_loop().call_later(self._settings.outcome_timeout_s, self._fail_doubtful)
         try:
-            raised = await self._persist(lambda: self._store.raise_epoch(self._lease_ttl_s))
-            is_present = await self._are_written(doubtful)
+            raised = await self._persist(lambda: self._store.raise_epoch(self._lease.epoch, self._lease_ttl_s))
         finally:
             give_up.cancel()
-        if is_present:
-            self._acknowledge(doubtful, is_answered=not self._in_flight)
-        else:
-            for submission in self._in_flight:
-                submission.failed(NotApplied("the journal lost its connection before the command was written"))
-        self._in_flight = []
-        # Where it is ours and the journal has grown, a late statement of ours has taken it again, after others have
-        # written: nothing in memory is true any more.
-        if raised is None or raised.last_position != self._lease.last_position:
+        # One statement wrote all of it or nothing. Where others may have written since, the journal cannot tell: they
+        # may have written what is equal to the last bit.
+        absent = self._lease.last_position
+        present = absent + sum(len(submission.entries) for submission in doubtful)
+        if raised is None or raised.last_position not in (absent, present):
+            self._fail_in_flight(OutcomeUnknown("another instance has taken over"))
             raise EpochLost
+        if raised.last_position == absent:
+            self._fail_in_flight(NotApplied("the journal lost its connection before the command was written"))
+        else:
+            self._acknowledge(doubtful, is_answered=not self._in_flight)
+            self._in_flight = []
         self._lease = raised
         self.is_recovering = False
 
-    async def _are_written(self, submissions: list[Submission]) -> bool:
-        """Whether the batch was written: one statement, so all of it or nothing.
-
-        Finding one entry does not prove it: one that no client asked for (an expiry, the opening of an account) a
-        successor may have written identically. So the last entry of every seller is looked for, whose hash covers those
-        before it, and at the position that it would have."""
-        entries = [entry for each in submissions for entry in each.entries]
-        first_position = self._lease.last_position + 1
-        last = {entry.seller_id: (entry, position) for position, entry in enumerate(entries, first_position)}
-        for entry, position in last.values():
-            if not await self._persist(partial(self._store.contains, entry, position)):
-                return False
-        return bool(last)
-
     def _fail_doubtful(self) -> None:
         """Answers those who waited too long; the resolution goes on without them."""
-        doubtful, self._in_flight = self._in_flight, []
-        for submission in doubtful:
-            submission.failed(OutcomeUnknown("the journal does not answer"))
+        self._fail_in_flight(OutcomeUnknown("the journal does not answer"))
+
+    def _fail_in_flight(self, fault: JournalFault) -> None:
+        failed, self._in_flight = self._in_flight, []
+        for submission in failed:
+            submission.failed(fault)
 
     async def _persist(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Retries until the database answers. Raises OutcomeUnknown when it is still away after `stop`."""

@@ -131,21 +131,16 @@ class MemoryStore:
             self.database.expires_at_s = float("-inf")
             self.database.owner = None
 
-    async def raise_epoch(self, ttl_s: float) -> Lease | None:
+    async def raise_epoch(self, epoch: int, ttl_s: float) -> Lease | None:
         database = self.database
-        if database.owner != self._owner:
+        if database.owner != self._owner or database.epoch not in (epoch, epoch + 1):
             return None
-        database.epoch += 1
+        database.epoch = epoch + 1
         database.expires_at_s = self._clock_s() + ttl_s
         return Lease(database.epoch, database.last_position, database.is_frozen)
 
     async def flush(self, epoch: int, batch: Batch) -> list[KnownKey]:
         return self.database.write(epoch, batch)
-
-    async def contains(self, entry: Entry, position: int) -> bool:
-        entries = self.database.entries.get(entry.seller_id, [])
-        is_there = len(entries) >= entry.seq and entries[entry.seq - 1] == entry
-        return is_there and self.database.positions[entry.seller_id, entry.seq] == position
 
     async def load(self, seller_id: str) -> Snapshot | None:
         database = self.database

@@ -77,8 +77,11 @@ RENEW: Final = """
 UPDATE {cell}.lease SET expires_at = clock_timestamp() + make_interval(secs => $3)
 WHERE owner = $1 AND epoch = $2
 RETURNING is_frozen"""
+# To a definite value: whoever else takes the lease raises the epoch too, so it proves that nobody has, also when it is
+# sent again because its first answer was lost.
 RAISE_EPOCH: Final = """
-UPDATE {cell}.lease SET epoch = epoch + 1, expires_at = clock_timestamp() + make_interval(secs => $2) WHERE owner = $1
+UPDATE {cell}.lease SET epoch = $2::bigint + 1, expires_at = clock_timestamp() + make_interval(secs => $3)
+WHERE owner = $1 AND epoch IN ($2::bigint, $2::bigint + 1)
 RETURNING epoch, is_frozen"""
 # Without an owner: a renewal of ours that is still on its way finds nothing to prolong.
 RELEASE: Final = "UPDATE {cell}.lease SET expires_at = '-infinity', owner = NULL WHERE owner = $1"
@@ -151,9 +154,9 @@ class PostgresStore:
     async def acquire(self, owner: str, ttl_s: float, *, is_former_owner_dead: bool) -> Lease | None:
         assert ttl_s <= LEASE_TTL_MAX_S
         self._owner = owner
-        taken = await self._fetch_durably(ACQUIRE, owner, ttl_s, is_former_owner_dead)
-        if taken is not None:
-            return await self._ready(*taken)
+        lease = await self._lead(ACQUIRE, owner, ttl_s, is_former_owner_dead)
+        if lease is not None:
+            return lease
         async with self._borrowed() as connection:
             await connection.execute(self._sql(SHORTEN), LEASE_TTL_MAX_S)
         return None
@@ -167,15 +170,16 @@ class PostgresStore:
         async with self._borrowed() as connection:
             await connection.execute(self._sql(RELEASE), self._owner)
 
-    async def raise_epoch(self, ttl_s: float) -> Lease | None:
+    async def raise_epoch(self, epoch: int, ttl_s: float) -> Lease | None:
         """The UPDATE queues behind an unresolved flush, which holds the row; a flush that comes later finds
         another epoch."""
-        raised = await self._fetch_durably(RAISE_EPOCH, self._owner, ttl_s)
-        return None if raised is None else await self._ready(*raised)
+        return await self._lead(RAISE_EPOCH, self._owner, epoch, ttl_s)
 
-    async def _fetch_durably(self, statement: str, *arguments: object) -> Any:
-        """A statement that raises the epoch. A COMMIT with a warning does not count: the new epoch says what became of
-        an unresolved flush only if it is durable itself."""
+    async def _lead(self, statement: str, *arguments: object) -> Lease | None:
+        """The lease, if the statement takes or raises it, and a connection for the flush.
+
+        The last position is read while the lease's row is locked, so that nobody writes in between. A COMMIT with a
+        warning does not count: the new epoch says what became of an unresolved flush only if it is durable itself."""
         warnings: list[Any] = []
 
         def hear(connection: Any, message: Any) -> None:
@@ -185,18 +189,22 @@ class PostgresStore:
         async with self._borrowed() as connection:
             connection.add_log_listener(hear)
             try:
-                row = await connection.fetchrow(self._sql(statement), *arguments)
+                # A locked table must not keep the row locked for longer.
+                async with (
+                    asyncio.timeout(self._flush_timeout_s),
+                    connection.transaction(isolation="read_committed"),
+                ):
+                    row = await connection.fetchrow(self._sql(statement), *arguments)
+                    if row is None:
+                        return None
+                    last_position = await connection.fetchval(self._sql(LAST_POSITION))
             finally:
-                connection.remove_log_listener(hear)
+                with suppress(asyncpg.InterfaceError):  # It was closed, and listens to nobody any more.
+                    connection.remove_log_listener(hear)
         if warnings:
             raise JournalUnavailable(f"the COMMIT came with a warning: {warnings[0].message}")
-        return row
-
-    async def _ready(self, epoch: int, is_frozen: bool) -> Lease:
-        """The lease, once there is a connection for the flush and the last position is known."""
         await self._connect()
-        async with self._borrowed() as connection:
-            return Lease(epoch, await connection.fetchval(self._sql(LAST_POSITION)), is_frozen)
+        return Lease(row["epoch"], last_position, row["is_frozen"])
 
     async def _connect(self) -> None:
         await self.close()
@@ -298,11 +306,6 @@ class PostgresStore:
             raise
         await (transaction.rollback() if known else transaction.commit())
         return known
-
-    async def contains(self, entry: Entry, position: int) -> bool:
-        async with self._borrowed() as connection:
-            row = await connection.fetchrow(self._sql(ENTRY_BY_SEQ), entry.seller_id, entry.seq)
-        return row is not None and (row["hash"], row[POSITION]) == (entry.hash, position)
 
     # --- load ---
 

@@ -123,9 +123,12 @@ class Store(Protocol):
     async def release(self) -> None:
         """Gives the lease back, if it is ours, so that a standby need not wait for its end."""
 
-    async def raise_epoch(self, ttl_s: float) -> Lease | None:
-        """After a flush with unknown outcome: waits until the flush has committed or failed, and rules out that it
-        commits later. None when the lease is somebody else's, whose epoch rules it out as well."""
+    async def raise_epoch(self, epoch: int, ttl_s: float) -> Lease | None:
+        """After a flush with unknown outcome, sent with this epoch: waits until the flush has committed or failed, and
+        rules out that it commits later. Asked again it answers the same, so that a lost reply costs nothing.
+
+        The last position of the lease that it answers says what became of the flush: nobody else has been the owner
+        since `epoch` was granted. None when somebody else may have been."""
 
     async def flush(self, epoch: int, batch: Batch) -> list[KnownKey]:
         """Writes the whole batch durably, or nothing: nothing if any of its keys is known already, and these are
@@ -133,9 +136,6 @@ class Store(Protocol):
 
         Raises EpochLost (also where the journal is frozen) and FlushRefused: nothing was written; and
         OutcomeUnknown."""
-
-    async def contains(self, entry: Entry, position: int) -> bool:
-        """Whether exactly this entry is in the journal, at this position."""
 
     async def load(self, seller_id: str) -> Snapshot | None:
         """As of one moment, whatever is written meanwhile. None for a seller without entries."""

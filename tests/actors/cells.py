@@ -26,6 +26,8 @@ class FailingStore(MemoryStore):
         """Happens while the journal is asked for keys."""
         self.may_flush = asyncio.Event()
         self.may_flush.set()
+        self.is_flush_lost = False
+        """On its way to the journal, and its connection with it."""
         self.is_flushing = False
         """Set once one has begun; never set back here."""
         self.is_lost_at_once = False
@@ -34,6 +36,9 @@ class FailingStore(MemoryStore):
     async def flush(self, epoch: int, batch: Batch) -> list[KnownKey]:
         self.is_flushing = True
         await self.may_flush.wait()
+        if self.is_flush_lost:
+            self.is_connected = False
+            raise OutcomeUnknown("the connection was lost")
         known = await super().flush(epoch, batch)
         if self.is_away:
             self.is_connected = False
@@ -44,12 +49,12 @@ class FailingStore(MemoryStore):
         self.is_away, self.is_connected = True, False
         self.on_lost()
 
-    async def raise_epoch(self, ttl_s: float) -> Lease | None:
+    async def raise_epoch(self, epoch: int, ttl_s: float) -> Lease | None:
         if self.is_away:
             raise JournalUnavailable("there is no connection to the database")
         self.is_connected = not self.is_lost_at_once
         self.is_away = self.is_lost_at_once
-        return await super().raise_epoch(ttl_s)
+        return await super().raise_epoch(epoch, ttl_s)
 
     async def seqs_of_keys(self, seller_id: str, keys: Sequence[KeyOfSide]) -> dict[KeyOfSide, int]:
         self.meanwhile()

@@ -344,3 +344,22 @@ async def test_nothing_is_known_any_more_when_a_lease_was_somebody_elses_in_betw
         await cell.is_ready()
         view = await cell.ask(Settle())
         assert view.available == 700  # type: ignore[union-attr]
+
+
+async def test_what_a_successor_wrote_in_the_same_words_is_not_taken_for_ones_own() -> None:
+    """Two sold the same, for two clients, in the same microsecond, as where a clock was set back. One was written."""
+    charge = Charge(CALLER, "+15550100001", 300)
+    async with running_cell() as cell:
+        await cell.ask(Adjust(CALLER, 1_000, "credit", "a test"))
+        cell.store.may_flush.clear()
+        cell.store.is_flush_lost = True
+        asking = asyncio.create_task(cell.ask(charge))
+        while not cell.journal.on_their_way:
+            await asyncio.sleep(0)
+        cell.store.database.expires_at_s = -1.0
+        async with running_cell("another", cell.store.database) as another:
+            sold = await another.ask(charge)
+            assert isinstance(sold, Done)
+        cell.store.may_flush.set()
+        with pytest.raises(OutcomeUnknown):
+            await asking

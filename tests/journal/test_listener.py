@@ -10,12 +10,11 @@ from journal.entry import Entry
 from journal.memory import MemoryDatabase, MemoryStore
 from journal.store import (
     Batch,
-    EpochLost,
     JournalFault,
     JournalUnavailable,
     KeyOfSide,
     KnownKey,
-    NotApplied,
+    Lease,
     OutcomeUnknown,
 )
 from tests.journal.histories import Shop
@@ -55,9 +54,9 @@ class Unreliable(MemoryStore):
             raise fault
         return await super().flush(epoch, batch)
 
-    async def contains(self, entry: Entry, position: int) -> bool:
+    async def raise_epoch(self, epoch: int, ttl_s: float) -> Lease | None:
         await self.answers.wait()
-        return await super().contains(entry, position)
+        return await super().raise_epoch(epoch, ttl_s)
 
 
 class Waiting(Submission):
@@ -162,38 +161,6 @@ async def test_what_was_not_committed_is_not_told(fault: type[JournalFault]) -> 
 
     told, _ = await played(play)
     assert told.position == 1
-
-
-async def test_what_a_successor_wrote_in_the_same_words_proves_no_flush() -> None:
-    """What nobody asks for, as the opening of an account, two owners may write alike. Only one of them did."""
-    entries = Shop(1, sellers=2).play(20).entries
-    opened = [
-        next(entry for entry in entries if entry.seller_id == seller) for seller in {e.seller_id for e in entries}
-    ]
-
-    class Succeeded(Unreliable):
-        async def flush(self, epoch: int, batch: Batch) -> list[KnownKey]:
-            await super().flush(epoch, Batch(1, batch.entries[:1], []))
-            raise OutcomeUnknown
-
-    tables, told = MemoryDatabase(), Told()
-    store = Succeeded(tables)
-    lease = await store.acquire("me", 5.0, is_former_owner_dead=False)
-    assert lease is not None
-    committer = Committer(
-        store, lease, 5.0, Nobody(), CommitterSettings(), lambda entries, seconds: None, lambda fault: None, told
-    )
-    waiting = [Waiting((entry,)) for entry in opened]
-    for each in waiting:
-        committer.submit(each)
-    running = asyncio.create_task(committer.run())
-    async with asyncio.timeout(10):
-        for each in waiting:
-            with pytest.raises(NotApplied):
-                await each.answer
-        with pytest.raises(EpochLost):
-            await running
-    assert told.entries == []
 
 
 async def test_an_answer_counts_as_much_as_an_entry_while_both_are_on_their_way() -> None:

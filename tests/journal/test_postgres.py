@@ -74,7 +74,7 @@ async def test_a_connection_lost_in_mid_flush_leaves_the_outcome_unknown(
     assert await store.load(SELLER) is None
     with pytest.raises(JournalUnavailable):
         await store.flush(lease.epoch, Writer().batch())
-    raised = await store.raise_epoch(60.0)
+    raised = await store.raise_epoch(lease.epoch, 60.0)
     assert raised is not None
     assert await store.flush(raised.epoch, Writer().batch()) == []
     await other.close()
@@ -101,15 +101,14 @@ async def test_raising_the_epoch_settles_a_flush_that_hangs(
     assert await observer.fetchval("SELECT count(*) FROM pg_stat_activity WHERE pid = $1", hanging) == 1
     if not is_flush_first:
         await observer.execute("SELECT pg_terminate_backend($1, 5000)", hanging)
-    raising = asyncio.ensure_future(store.raise_epoch(60.0))
+    raising = asyncio.ensure_future(store.raise_epoch(lease.epoch, 60.0))
     # In the queue for the row, which is granted in order: without that, whoever comes in the moment of the COMMIT wins.
-    await blocked(observer, "SET epoch = epoch + 1")
+    await blocked(observer, "UPDATE cell_00.lease SET epoch")
     await transaction.commit()
     raised = await raising
     assert raised is not None
-    is_there = await store.contains(batch.entries[0], 1)
-    assert is_there == is_flush_first
-    assert raised.last_position == (len(batch.entries) if is_there else 0)
+    assert (await store.load(SELLER) is not None) == is_flush_first
+    assert raised.last_position == (len(batch.entries) if is_flush_first else 0)
     await observer.close()
     await store.close()
 
@@ -278,15 +277,18 @@ async def test_the_lease_is_renewed_while_all_that_can_be_loaded_at_once_is(
     await store.close()
 
 
-async def test_preparing_the_flush_does_not_wait_for_ever(database: Database, pool: Any, owner: Any) -> None:
+@pytest.mark.parametrize(("table", "waiting_for_it"), [("entries", "max(position)"), ("charges", "WITH fence")])
+async def test_leading_does_not_wait_for_a_table_for_ever(
+    database: Database, pool: Any, owner: Any, table: str, waiting_for_it: str
+) -> None:
     """A table may be locked when the connection is made. The attempt ends in time, and leaves no backend behind in the
     queue for the lock; the next attempt finds the table free."""
     store = PostgresStore(database.app_url, pool, flush_timeout_s=1.0)
     observer = await asyncpg.connect(database.owner_url)
     async with asyncio.timeout(20), owner.transaction():
-        await owner.execute("LOCK TABLE cell_00.entries")
+        await owner.execute(f"LOCK TABLE cell_00.{table}")
         taking = asyncio.ensure_future(store.acquire("one", TTL_S, is_former_owner_dead=False))
-        await blocked(observer, "WITH fence")
+        await blocked(observer, waiting_for_it)
         with pytest.raises(JournalUnavailable):
             await taking
         waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
@@ -372,11 +374,13 @@ async def test_a_commit_that_warns_is_not_an_acknowledgement(tmp_path: Path) -> 
         assert await store.load(OTHER) is not None
         # Nor does an epoch say what became of it that is no more durable itself.
         with pytest.raises(JournalUnavailable):
-            await cut_short(store.raise_epoch(TTL_S))
+            await cut_short(store.raise_epoch(lease.epoch, TTL_S))
+        await is_replicated_to("")
+        assert await store.raise_epoch(lease.epoch, TTL_S) is not None
+        await is_replicated_to("nobody")
         with pytest.raises(JournalUnavailable):
             await cut_short(store.acquire("another", TTL_S, is_former_owner_dead=True))
         await is_replicated_to("")
-        assert await store.raise_epoch(TTL_S) is not None
         await store.close()
         pool.terminate()
         await owner.close()

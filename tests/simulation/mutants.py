@@ -57,12 +57,12 @@ MUTANTS: Final = (
     _mutant(
         1,
         "an unknown outcome is taken for success",
-        patch(f"{_COMMITTER}._resolve", ("if is_present:", "if True:")),
+        patch(f"{_COMMITTER}._resolve", ("if raised.last_position == absent:", "if present == absent:")),
     ),
     _mutant(
         1,
         "an unknown outcome is taken for failure",
-        patch(f"{_COMMITTER}._resolve", ("if is_present:", "if False:")),
+        patch(f"{_COMMITTER}._resolve", ("if raised.last_position == absent:", "if True:")),
     ),
     _mutant(
         1,
@@ -218,7 +218,7 @@ MUTANTS: Final = (
     _mutant(
         3,
         "an unknown outcome is looked up without raising the epoch",
-        patch("journal.memory:MemoryStore.raise_epoch", ("database.epoch += 1", "pass")),
+        patch("journal.memory:MemoryStore.raise_epoch", ("database.epoch = epoch + 1", "pass")),
     ),
     _mutant(
         3,

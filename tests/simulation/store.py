@@ -11,7 +11,6 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from journal.entry import Entry
 from journal.memory import MemoryStore
 from journal.projections import OpenedCharge, OpenedRequest
 from journal.store import (
@@ -164,14 +163,12 @@ class FaultyStore:
     async def release(self) -> None:
         await self._exchange(lambda: run_now(self._model.release()), is_writing=True)
 
-    async def raise_epoch(self, ttl_s: float) -> Lease | None:
-        lease: Lease | None = await self._exchange(lambda: run_now(self._model.raise_epoch(ttl_s)), is_writing=True)
+    async def raise_epoch(self, epoch: int, ttl_s: float) -> Lease | None:
+        lease: Lease | None = await self._exchange(
+            lambda: run_now(self._model.raise_epoch(epoch, ttl_s)), is_writing=True
+        )
         self.is_connected = self.is_connected or lease is not None
         return lease
-
-    async def contains(self, entry: Entry, position: int) -> bool:
-        is_present: bool = await self._exchange(lambda: run_now(self._model.contains(entry, position)))
-        return is_present
 
     async def load(self, seller_id: str) -> Snapshot | None:
         snapshot: Snapshot | None = await self._exchange(lambda: run_now(self._model.load(seller_id)))
