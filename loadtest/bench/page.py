@@ -18,8 +18,8 @@ STYLE: Final = """
   svg { width: 100%; height: auto; font-family: system-ui, sans-serif }
 """
 HOW: Final = (
-    "wrk, one thread, 64 connections (batches: 4 and 2), every workload once a round; the service with its embedded "
-    "PostgreSQL, fsync on, metrics on; row locks and COPY in databases of their own on the same server. Load, "
+    "wrk, one thread, {connections} connections (batches: 4 and 2), every workload once a round; the service with its "
+    "embedded PostgreSQL, fsync on, metrics on; row locks and COPY in databases of their own on the same server. Load, "
     "services and database share the processors, so only ratios within one round count, and their medians. "
     "Latencies count from when a request was due; their client runs on this machine too."
 )
@@ -36,7 +36,7 @@ def of(result: Result) -> str:
         f"{escape(machine.system)} · Python {machine.python} · load before: {machine.load_before:.1f} · "
         f"{result.rounds} rounds of {result.seconds} s · {result.sellers:,} sellers · "
         f"{result.connections:,} connections</p>",
-        f"<p>{escape(HOW)}</p>",
+        f"<p>{escape(HOW.format(connections=result.connections))}</p>",
         "<h2>Bars</h2>",
         _comparisons(result),
         *([plots.bars(result)] if any(each.bar is not None for each in result.comparisons) else []),
