@@ -186,6 +186,20 @@ async def test_the_chart_of_a_statement_shows_every_entry_or_says_how_many_momen
     await expect(page.get_by_text("The balance at 49 moments of the period")).to_be_visible()
 
 
+@pytest.mark.parametrize("width", [705, 800])
+async def test_what_can_be_done_with_a_hold_has_room_on_a_tablet(desk: Desk, width: int) -> None:
+    from playwright.async_api import expect
+
+    seller = await desk.new_seller("1000.00")
+    hold = {"phone_number": PHONE, "amount": "100.00", "reference": "till-2-004", "capture": False}
+    await seller.api.post("/v1/charges", hold)
+    page = await desk.signed_in(seller.username, viewport={"width": width, "height": 900})
+    await page.goto(f"{desk.service.url}/console/#/holds")
+    await expect(page.get_by_role("button", name="Void")).to_be_visible()
+    excess = "frame => frame.scrollWidth - frame.clientWidth"
+    assert await page.locator(".table-frame").evaluate(excess) <= 0
+
+
 async def test_a_table_has_room_beside_a_card_or_stands_below_it_and_scrolls_from_the_keyboard(desk: Desk) -> None:
     from playwright.async_api import expect
 
