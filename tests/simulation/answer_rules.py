@@ -147,9 +147,11 @@ class AnswerRules:
             self._require(attempt, self._written_step(entry) > attempt.asked_step, "an old entry as a new one")
 
     def _check_not_applied(self, attempt: Attempt) -> None:
-        """Who is told so may ask for the same under another key: nothing under this one may be on its way there."""
+        """Who is told so may ask for the same under another key: nothing under this one may be on its way there. What
+        is there already, and only its answer on the way to the client, is another matter: docs/guarantees.md says what
+        is not promised of it."""
         for each in attempt.operation.attempts:
-            is_open = each.asked_step < attempt.asked_step and attempt.answered_step < each.answered_step
+            is_open = each.asked_step < attempt.asked_step and attempt.settled < each.settled
             is_first = isinstance(each.answer, Done) and not each.answer.is_replay
             is_told_wrong = each.instance == attempt.instance and is_open and is_first
             self._require(attempt, not is_told_wrong, f"{attempt.answer!r} to a repeat, and the first one was done")

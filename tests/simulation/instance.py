@@ -11,7 +11,7 @@ from actors.directory import Bounds, Directory
 from actors.sweeper import sweep_forever
 from journal.committer import CommitterSettings, Submission
 from journal.journal import Journal, JournalSettings, JournalState
-from tests.simulation.loop import Process, SimulatedLoop
+from tests.simulation.loop import Process, Reply, SimulatedLoop
 from tests.simulation.operations import Answer, Attempt, ClientGone, Crashed, History, Operation
 from tests.simulation.plan import EPOCH_US, Plan
 from tests.simulation.server import Server
@@ -125,6 +125,7 @@ class Instance:
         try:
             reply = self.directory.ask(operation.seller_id, operation.command)
         except Exception as fault:
+            attempt.settled = self._loop.next_settled()
             self._history.answered(attempt, fault)
             return
         if self.directory.sellers_loaded > self._plan.sellers_loaded_max:
@@ -208,6 +209,8 @@ class Instance:
 
     def _replied(self, attempt: Attempt, reply: asyncio.Future[Any]) -> None:
         del self.open[attempt]
+        assert isinstance(reply, Reply)
+        attempt.settled = reply.settled
         answer: Answer
         if reply.cancelled():
             answer = ClientGone()

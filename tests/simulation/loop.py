@@ -23,7 +23,9 @@ import contextvars
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from heapq import heappop, heappush
+from itertools import count
 from math import inf
 from random import Random
 from typing import Any, Final
@@ -61,6 +63,21 @@ class Livelock(Exception):
     """The simulation does not come to an end."""
 
 
+class Reply(asyncio.Future[Any]):
+    """A future that knows when it was settled, which whoever waits for it may learn much later."""
+
+    settled = 0
+    """Its number among all that were settled."""
+
+    def set_result(self, result: Any) -> None:
+        self.settled = self.get_loop().next_settled()  # type: ignore[attr-defined]
+        super().set_result(result)
+
+    def set_exception(self, exception: type | BaseException) -> None:
+        self.settled = self.get_loop().next_settled()  # type: ignore[attr-defined]
+        super().set_exception(exception)
+
+
 class SimulatedLoop(asyncio.BaseEventLoop):
     """Runs one seed. `steps` counts what was run: the order of all that happens, finer than time."""
 
@@ -77,6 +94,8 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._is_shuffled = is_shuffled
         self._held_up_p = held_up_p
         self._timers: list[tuple[float, float, asyncio.TimerHandle]] = []
+        self.next_settled = partial(next, count(1))
+        """The next number in the order in which everything is settled, finer than steps."""
 
     def time(self) -> float:
         return self.now
@@ -120,6 +139,9 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         task = asyncio.Task(coro, loop=self, name=name, context=context)
         self.tasks.append(task)
         return task
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return Reply(loop=self)
 
     def call_soon_threadsafe(self, *args: Any, **options: Any) -> asyncio.Handle:  # type: ignore[override]
         raise AssertionError("no threads in a simulation")

@@ -92,6 +92,7 @@ class Attempt:
         "parts",
         "reply",
         "seen_seq",
+        "settled",
         "verdict",
     )
 
@@ -109,6 +110,8 @@ class Attempt:
         self.reply: asyncio.Future[Outcome] | None = None
         self.answer: Answer | None = None
         self.answered_step = 0
+        self.settled = 0
+        """When the service had decided what to answer: a number in the loop's order of such moments."""
         self.verdict: Verdict | None = None
 
 
@@ -201,6 +204,7 @@ class History:
         self.note("answer", (attempt, answer))
         self._settle(attempt, answer)
         for index, part in enumerate(attempt.parts):
+            part.settled = attempt.settled
             match answer:
                 case ManyDone():
                     self._settle(part, answer.results[index])
