@@ -85,7 +85,9 @@ WHERE owner = $1 AND epoch IN ($2::bigint, $2::bigint + 1)
 RETURNING epoch, is_frozen"""
 # Without an owner: a renewal of ours that is still on its way finds nothing to prolong.
 RELEASE: Final = "UPDATE {cell}.lease SET expires_at = '-infinity', owner = NULL WHERE owner = $1"
-LAST_POSITION: Final = "SELECT coalesce(max(position), 0) FROM {cell}.entries"
+# As of one moment with the epoch: while that is ours nobody else has written.
+LAST_POSITION: Final = """
+SELECT (SELECT coalesce(max(position), 0) FROM {cell}.entries) FROM {cell}.lease WHERE epoch = $1"""
 
 LAST_ENTRY: Final = f"""
 SELECT {ENTRY_COLUMNS}, {PREVIOUS_HASH}, a.currency, a.is_suspended, a.credit_limit
@@ -178,8 +180,10 @@ class PostgresStore:
     async def _lead(self, statement: str, *arguments: object) -> Lease | None:
         """The lease, if the statement takes or raises it, and a connection for the flush.
 
-        The last position is read while the lease's row is locked, so that nobody writes in between. A COMMIT with a
-        warning does not count: the new epoch says what became of an unresolved flush only if it is durable itself."""
+        No transaction keeps the lease's row locked between two messages: a process that is stopped there would keep
+        everybody else from leading. So the last position is read afterwards, and only while the epoch is still ours.
+        A COMMIT with a warning does not count: the new epoch says what became of an unresolved flush only if it is
+        durable itself."""
         warnings: list[Any] = []
 
         def hear(connection: Any, message: Any) -> None:
@@ -189,18 +193,16 @@ class PostgresStore:
         async with self._borrowed() as connection:
             connection.add_log_listener(hear)
             try:
-                # A locked table must not keep the row locked for longer.
-                async with (
-                    asyncio.timeout(self._flush_timeout_s),
-                    connection.transaction(isolation="read_committed"),
-                ):
+                async with asyncio.timeout(self._flush_timeout_s):
                     row = await connection.fetchrow(self._sql(statement), *arguments)
                     if row is None:
                         return None
-                    last_position = await connection.fetchval(self._sql(LAST_POSITION))
+                    last_position = await connection.fetchval(self._sql(LAST_POSITION), row["epoch"])
             finally:
                 with suppress(asyncpg.InterfaceError):  # It was closed, and listens to nobody any more.
                     connection.remove_log_listener(hear)
+        if last_position is None:
+            return None
         if warnings:
             raise JournalUnavailable(f"the COMMIT came with a warning: {warnings[0].message}")
         await self._connect()

@@ -300,6 +300,21 @@ async def test_leading_does_not_wait_for_a_table_for_ever(
     await store.close()
 
 
+async def test_who_begins_to_lead_keeps_nobody_from_the_lease(database: Database, pool: Any, owner: Any) -> None:
+    """It may be stopped between two messages for as long as it likes. What it reads of the journal afterwards may be
+    another's, and it leads no more."""
+    store = PostgresStore(database.app_url, pool)
+    observer = await asyncpg.connect(database.owner_url, server_settings={"lock_timeout": "1s"})
+    async with owner.transaction():
+        await owner.execute("LOCK TABLE cell_00.entries")
+        taking = asyncio.ensure_future(store.acquire("one", TTL_S, is_former_owner_dead=False))
+        await blocked(observer, "max(position)")
+        await observer.execute("UPDATE cell_00.lease SET epoch = epoch + 1, owner = 'successor'")
+    assert await taking is None
+    await observer.close()
+    await store.close()
+
+
 async def test_a_cancellation_stays_one_though_its_connection_cannot_be_given_back(
     database: Database, pool: Any, owner: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
