@@ -313,7 +313,7 @@ class Committer:
             raised = await self._persist(lambda: self._store.raise_epoch(self._lease.epoch, self._lease_ttl_s))
         finally:
             give_up.cancel()
-        # One statement wrote all of it or nothing. Where others may have written since, the journal cannot tell: they
+        # One transaction wrote all of it or nothing. Where others may have written since, the journal cannot tell: they
         # may have written what is equal to the last bit.
         absent = self._lease.last_position
         present = absent + sum(len(submission.entries) for submission in doubtful)
