@@ -85,6 +85,8 @@ FLUSH_SETTINGS: Final = {
     "lock_timeout": "0",
     "statement_timeout": "0",
     "idle_session_timeout": "0",
+    # A COMMIT says in a warning only that its wait for a replica was cut short. An operator may have silenced them.
+    "client_min_messages": "warning",
     # It waits for the lease's row, and reads it as it is then.
     "default_transaction_isolation": "read committed",
     "tcp_user_timeout": "10000",

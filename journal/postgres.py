@@ -63,6 +63,8 @@ are loaded after a start, or the lease runs out meanwhile."""
 STATEMENT_ENTRIES_MAX: Final = 1_000
 """Entries that one statement carries: some 20 ms of the database's time."""
 
+# As for the flush (see FLUSH_SETTINGS). The pool takes it back.
+HEAR_WARNINGS: Final = "SET client_min_messages = warning"
 # A lease is granted by the database's clock alone.
 ACQUIRE: Final = """
 UPDATE {cell}.lease SET epoch = epoch + 1, owner = $1, expires_at = clock_timestamp() + make_interval(secs => $2)
@@ -194,6 +196,7 @@ class PostgresStore:
             connection.add_log_listener(hear)
             try:
                 async with asyncio.timeout(self._flush_timeout_s):
+                    await connection.execute(HEAR_WARNINGS)
                     row = await connection.fetchrow(self._sql(statement), *arguments)
                     if row is None:
                         return None
